@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * span: a pointer and a length, the only string type of this room.
+ *
+ * Rules of src/core: pure bytes. No state, no I/O, no allocation, no errno, no
+ * libc but mem*. Everything here may be fuzzed, proved and reused alone.
+ */
+#ifndef TB_CORE_SPAN_H
+#define TB_CORE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct span {
+    const char *p;
+    size_t n;
+};
+
+/** A literal as a span. */
+#define SPAN(lit) ((struct span){(lit), sizeof(lit) - 1})
+
+static inline char span_lower(char c)
+{
+    return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
+}
+
+/** Equal, byte for byte. */
+static inline bool span_eq(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/** Equal but for the case of ASCII letters. */
+static inline bool span_ieq(struct span a, struct span b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (span_lower(a.p[i]) != span_lower(b.p[i]))
+            return false;
+    return true;
+}
+
+#endif

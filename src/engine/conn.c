@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn: see conn.h. Blocks come from the arena and are never given back to the system. */
+#include "engine/conn.h"
+
+#include "engine/count.h"
+#include "engine/fdtab.h"
+#include "engine/flow.h"
+#include "sys/arena.h"
+#include "sys/probe.h"
+
+#define SPINS  400 /* about a microsecond or two: a holder only does bookkeeping */
+#define YIELDS 40  /* the holder may be preempted; more than that and it is gone */
+
+#define SMALL_CONTEXT 2048
+
+static struct arena_pool conns = ARENA_POOL(sizeof(struct conn));
+static struct arena_pool blocks = ARENA_POOL(STORE_SIZE);
+static struct arena_pool small_contexts = ARENA_POOL(SMALL_CONTEXT);
+
+static bool try_lock(struct conn *c)
+{
+    return __atomic_exchange_n(&c->lock, 1, __ATOMIC_ACQUIRE) == 0;
+}
+
+static bool lock(struct conn *c)
+{
+    for (int i = 0; i < SPINS + YIELDS; i++) {
+        if (try_lock(c))
+            return true;
+        if (i >= SPINS)
+            probe_yield();
+    }
+    return false;
+}
+
+void conn_unlock(struct conn *c)
+{
+    __atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
+}
+
+void conn_poison(struct conn *c, unsigned reason_counter)
+{
+    if (!__atomic_exchange_n(&c->poison, 1, __ATOMIC_RELAXED))
+        count(reason_counter);
+}
+
+static bool poisoned(const struct conn *c)
+{
+    return __atomic_load_n(&c->poison, __ATOMIC_RELAXED);
+}
+
+struct conn *conn_acquire(int fd)
+{
+    struct conn *c = fdtab_conn(fd);
+    if (!c)
+        return NULL;
+    if (!lock(c)) {
+        conn_poison(c, COUNT_DOWN_RACE);
+        return NULL;
+    }
+    if (fdtab_conn(fd) != c) {
+        conn_unlock(c);
+        return NULL;
+    }
+    if (poisoned(c) && !c->owed.n) {
+        conn_abandon(c, fd);
+        return NULL;
+    }
+    c->fd = fd;
+    return c;
+}
+
+struct conn *conn_acquire_ref(struct exchange_ref ref)
+{
+    if (!ref.xid || !lock(ref.conn))
+        return NULL;
+    if (__atomic_load_n(&ref.conn->now.xid, __ATOMIC_RELAXED) == ref.xid && !poisoned(ref.conn))
+        return ref.conn;
+    conn_unlock(ref.conn);
+    return NULL;
+}
+
+/* Everything but the lock and the generation, which outlive the connection. */
+static void reset(struct conn *c, int fd)
+{
+    uint32_t gen = c->gen;
+    memset((char *)c + offsetof(struct conn, poison), 0,
+           sizeof(*c) - offsetof(struct conn, poison));
+    c->fd = fd;
+    c->refs = 1;
+    __atomic_store_n(&c->gen, gen + 1, __ATOMIC_RELEASE);
+}
+
+struct conn *conn_create(int fd)
+{
+    struct conn *c = arena_block(&conns);
+    if (!c) {
+        count(COUNT_DOWN_MEMORY);
+        return NULL;
+    }
+    if (!lock(c)) /* a late hand of its last life; leave the block to it */
+        return NULL;
+    reset(c, fd);
+    struct conn *old = fdtab_set(fd, FD_CONN, c);
+    if (old == c) {
+        conn_unlock(c);
+        arena_release(&conns, c);
+        return NULL;
+    }
+    if (old)
+        conn_drop(old);
+    return c;
+}
+
+static void end_exchange(struct conn *c)
+{
+    if (!c->now.xid)
+        return;
+    flow_ending(c, false);
+    __atomic_store_n(&c->now.xid, 0, __ATOMIC_RELEASE);
+}
+
+/* With the lock held: give back all that hangs on it. */
+static void strip(struct conn *c)
+{
+    end_exchange(c);
+    conn_context_release(c->now.ctx);
+    c->now.ctx = NULL;
+    while (c->queued > 0)
+        conn_context_release(c->queue[--c->queued].ctx);
+    conn_store_release(c);
+    if (c->owed_block)
+        conn_block_release(c->owed_block);
+    c->owed_block = NULL;
+    c->owed.n = 0;
+}
+
+void conn_drop(struct conn *c)
+{
+    if (__atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    if (!lock(c)) { /* its holder is gone: so is the block, but nobody may use its exchange */
+        conn_poison(c, COUNT_DOWN_RACE);
+        return;
+    }
+    strip(c);
+    __atomic_add_fetch(&c->gen, 1, __ATOMIC_RELEASE);
+    conn_unlock(c);
+    arena_release(&conns, c);
+}
+
+void conn_abandon(struct conn *c, int fd)
+{
+    end_exchange(c);
+    conn_unlock(c);
+    struct conn *old = fdtab_set(fd, FD_FOREIGN, NULL);
+    if (old)
+        conn_drop(old);
+}
+
+bool conn_verify(struct conn *c, int fd)
+{
+    uint64_t dev, ino;
+    if (!probe_socket(fd, &dev, &ino))
+        return false;
+    if (!c->identified) {
+        c->dev = dev;
+        c->ino = ino;
+        c->identified = true;
+        return true;
+    }
+    return c->dev == dev && c->ino == ino;
+}
+
+struct store *conn_store(struct conn *c)
+{
+    if (!c->store)
+        c->store = arena_block(&blocks);
+    if (!c->store)
+        count(COUNT_DOWN_MEMORY);
+    return c->store;
+}
+
+void conn_store_release(struct conn *c)
+{
+    if (c->store)
+        arena_release(&blocks, c->store);
+    c->store = NULL;
+}
+
+void *conn_block(void)
+{
+    void *b = arena_block(&blocks);
+    if (!b)
+        count(COUNT_DOWN_MEMORY);
+    return b;
+}
+
+void conn_block_release(void *block)
+{
+    arena_release(&blocks, block);
+}
+
+struct context *conn_keep_context(struct context *built)
+{
+    if (built->size > SMALL_CONTEXT)
+        return built;
+    struct context *kept = arena_block(&small_contexts);
+    if (!kept)
+        return built;
+    memcpy(kept, built, built->size);
+    conn_block_release(built);
+    return kept;
+}
+
+void conn_context_release(struct context *ctx)
+{
+    if (!ctx)
+        return;
+    arena_release(ctx->size > SMALL_CONTEXT ? &blocks : &small_contexts, ctx);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn: one end of a stream, shared by every fd number that refers to it.
+ *
+ * Its role is learnt from the bytes: what first receives a request head is a
+ * server side, what first sends one is a client side, anything else is not ours.
+ *
+ * Locking: one try-lock a connection, held for bookkeeping only and never across
+ * a real call. It is taken with a bounded spin; whoever cannot get it (a holder
+ * that was interrupted, cancelled, or lost in a fork) poisons the connection and
+ * passes: no hook ever waits for another thread. All members are protected by
+ * the lock but `poison` and `gen`.
+ *
+ * A block may be recycled between the look-up and the lock, so conn_acquire()
+ * reads the slot again under the lock. `gen` tells a later phase of the same call
+ * whether the block is still the same connection.
+ */
+#ifndef TB_ENGINE_CONN_H
+#define TB_ENGINE_CONN_H
+
+#include "core/context.h"
+#include "core/edit.h"
+#include "core/head.h"
+#include "core/http1.h"
+
+enum conn_role { ROLE_NONE, ROLE_SERVER, ROLE_CLIENT };
+
+/** How an inbound head was read; what that proves: flow.h. */
+enum conn_mode { MODE_BLOCKING, MODE_NONBLOCKING };
+
+#define CONN_QUEUE 6     /* pipelined requests that wait for their turn */
+#define STORE_SIZE 32768 /* a large block of the arena */
+
+/** The head being collected, and its checkpoint during a send call. */
+struct store {
+    struct head head, saved;
+    char buf[STORE_SIZE - 2 * sizeof(struct head)];
+};
+_Static_assert(sizeof(struct store) <= STORE_SIZE, "one block");
+
+/** A revocable reference to an exchange: valid while the connection's number is still xid. */
+struct exchange_ref {
+    struct conn *conn;
+    uint64_t xid; /* 0: none */
+};
+
+struct exchange {
+    uint64_t xid;        /* unique in the process, 0 when none is open */
+    const void *owner;   /* the thread that read it (its guard's address), NULL: handed off */
+    struct context *ctx; /* NULL: empty */
+    uint8_t mode;        /* enum conn_mode */
+    bool sync_wait;      /* evidence: its thread waited for one upstream answer ... */
+    bool parallel;       /* ... while another exchange was read by another thread */
+};
+
+struct conn {
+    uint32_t link; /* the arena's, while the block is free; lock and gen outlive the connection */
+    uint32_t lock;
+    uint32_t gen; /* atomic: bumped when the block is recycled */
+    uint8_t poison; /* atomic: bytes may have passed that we did not see */
+    uint8_t role;
+    bool sending;    /* a send call is between its two phases */
+    bool in_down;    /* this direction is not followed any more */
+    bool out_down;
+    bool identified; /* dev, ino are known */
+    bool addressed;  /* addr is known */
+    uint32_t refs;   /* fd numbers */
+    int fd;          /* the number it was last used by */
+    uint64_t dev, ino;
+    struct peer_addr addr;
+    struct http1 in, out;
+    struct store *store; /* while a head is in progress, else NULL */
+
+    /* server side */
+    struct exchange now;
+    struct {
+        struct context *ctx;
+        uint8_t method;
+        uint8_t mode;
+    } queue[CONN_QUEUE];
+    unsigned queued;
+
+    /* client side */
+    struct http1 saved_out;  /* checkpoint of `out` during a send call */
+    struct span owed;        /* tail of a cut insertion, in owed_block */
+    void *owed_block;
+    bool decided;            /* this head has had its decision (and perhaps its insertion) */
+    struct exchange_ref bound; /* rule `connect` */
+    struct exchange_ref sent;  /* evidence: what the sending thread was serving */
+    const void *sent_by;
+};
+
+/** Lock the connection of a number. NULL where there is none, or it could not be had (then it is
+ *  poisoned and counted). */
+struct conn *conn_acquire(int fd);
+
+/** Lock a connection that is referred to by an exchange_ref; NULL if it is not that exchange any
+ *  more or cannot be had at once. */
+struct conn *conn_acquire_ref(struct exchange_ref ref);
+
+void conn_unlock(struct conn *c);
+
+/** A new connection for the number, locked, with one reference in the table; NULL: no memory. */
+struct conn *conn_create(int fd);
+
+/** Drop a reference that a number held; the last one ends the exchange and recycles the block. */
+void conn_drop(struct conn *c);
+
+/** Forget the connection of a locked number: from now on it is foreign. Unlocks. */
+void conn_abandon(struct conn *c, int fd);
+
+/** Mark it as not understood any more; the next call that locks it stands down. Lock not needed. */
+void conn_poison(struct conn *c, unsigned reason_counter);
+
+/** Is the number still the socket that this connection was made for? One system call. */
+bool conn_verify(struct conn *c, int fd);
+
+/** The store, fetched when first needed; NULL: no memory. */
+struct store *conn_store(struct conn *c);
+void conn_store_release(struct conn *c);
+
+/** Blocks for contexts and insertions. */
+void *conn_block(void);
+void conn_block_release(void *block);
+/** Keep a context that was built in a conn_block(): moved to a small block where it fits. Takes
+ *  over the block. */
+struct context *conn_keep_context(struct context *built);
+void conn_context_release(struct context *ctx);
+
+#endif

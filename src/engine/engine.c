@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine: bytes in and bytes out. See engine.h for the contract; life.c has the
+ * verbs about numbers and waiting.
+ *
+ * Every verb runs under the thread's guard. A verb that finds the guard taken
+ * runs in a signal handler that interrupted another verb of the same thread: it
+ * must not look at half-written state, so it poisons the connection and leaves.
+ */
+#include "engine/engine.h"
+
+#include "engine/conn.h"
+#include "engine/count.h"
+#include "engine/flow.h"
+#include "engine/inbound.h"
+#include "engine/outbound.h"
+#include "sys/guard.h"
+#include "sys/probe.h"
+#include "sys/proc.h"
+
+static void interrupted(int fd)
+{
+    struct conn *c = fdtab_conn(fd);
+    if (c)
+        conn_poison(c, COUNT_DOWN_SIGNAL);
+}
+
+static void foreign(int fd)
+{
+    struct conn *old = fdtab_set(fd, FD_FOREIGN, NULL);
+    if (old)
+        conn_drop(old);
+}
+
+/* The first bytes of an inherited number: only a TCP stream can prove that they are its first. */
+static bool provable(int fd, bool inbound, size_t n)
+{
+    if (fdtab_kind(fd) != FD_UNKNOWN)
+        return true;
+    if (probe_stream_start(fd, inbound, n))
+        return true;
+    if (probe_socket(fd, NULL, NULL))
+        count(COUNT_DOWN_ORIGIN);
+    return false;
+}
+
+/* What an inherited number must begin with to be looked at any further: no system call is made for
+ * a file or a pipe that is not ours (a program in strict seccomp mode would die of it). */
+static bool known_method(const char *p, size_t n)
+{
+    static const char four[][5] = {"GET ", "POST", "HEAD", "PUT ", "DELE", "PATC", "OPTI", "PROX"};
+    for (size_t i = 0; n >= 4 && i < sizeof(four) / sizeof(four[0]); i++)
+        if (memcmp(p, four[i], 4) == 0)
+            return true;
+    return false;
+}
+
+/* The first non-empty piece. */
+static struct edit_piece first_piece(const struct edit_piece *v, size_t nv)
+{
+    for (size_t i = 0; i < nv; i++)
+        if (v[i].n)
+            return v[i];
+    return (struct edit_piece){NULL, 0};
+}
+
+/* The connection of a number that may have spoken for the first time, locked; NULL: not ours. */
+static struct conn *first_words(int fd, const struct edit_piece *v, size_t nv, size_t n,
+                                bool inbound)
+{
+    uint8_t kind = fdtab_kind(fd);
+    struct edit_piece p = first_piece(v, nv);
+    if (p.n == 0 || kind == FD_LISTEN || kind == FD_POLLER)
+        return NULL;
+    size_t seen = p.n < n ? p.n : n;
+    bool ours = engine_on() && p.p && (inbound || probe_readable(p.p));
+    if (kind == FD_UNKNOWN)
+        ours = ours && (inbound || probe_readable((const char *)p.p + seen - 1)) &&
+               known_method(p.p, seen);
+    ours = ours && (inbound ? inbound_plausible(p.p, seen) : outbound_plausible(p.p, seen));
+    if (!ours || !provable(fd, inbound, n)) {
+        foreign(fd);
+        return NULL;
+    }
+    return kind == FD_CONN ? conn_acquire(fd) : conn_create(fd);
+}
+
+/* A connection that exists but has not spoken (bound by connect, or dup'ed). */
+static bool silent(int fd)
+{
+    struct conn *c = fdtab_conn(fd);
+    return !c || __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_NONE;
+}
+
+static void identify_or_die(struct conn **c, int fd)
+{
+    if (*c && !(*c)->identified && !conn_verify(*c, fd)) {
+        conn_abandon(*c, fd);
+        *c = NULL;
+    }
+}
+
+/* --- bytes in ------------------------------------------------------------------------------- */
+
+static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bool waits)
+{
+    struct conn *c = silent(fd) ? first_words(fd, v, nv, n, true) : conn_acquire(fd);
+    identify_or_die(&c, fd);
+    if (!c)
+        return;
+    if (c->role == ROLE_NONE)
+        inbound_begin(c);
+    bool keep = true;
+    if (c->role == ROLE_SERVER)
+        keep = inbound_received(c, v, nv, n, waits);
+    else if (c->sent.xid) {
+        flow_upstream_answer(c, (waits && probe_blocks(fd)) || tb_guard.alone == fd + 1);
+        c->sent.xid = 0;
+    }
+    if (keep)
+        conn_unlock(c);
+    else
+        conn_abandon(c, fd);
+}
+
+void engine_received(int fd, const struct edit_piece *v, size_t nv, size_t n, bool waits,
+                     bool peeked)
+{
+    if (n == 0 || peeked)
+        return;
+    if (!guard_enter()) {
+        interrupted(fd);
+        return;
+    }
+    received(fd, v, nv, n, waits);
+    guard_leave();
+}
+
+/* --- bytes out ------------------------------------------------------------------------------ */
+
+/* Of two threads that send on one stream at once nobody knows the order of the bytes. */
+static bool claim(struct conn *c)
+{
+    if (c->sending) {
+        conn_poison(c, COUNT_DOWN_RACE);
+        conn_unlock(c);
+        return false;
+    }
+    c->sending = true;
+    return true;
+}
+
+static void begin(struct engine_send *s, unsigned flags)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->nv; i++)
+        n += s->v[i].n;
+    if (n == 0)
+        return;
+    struct conn *c = silent(s->fd) ? first_words(s->fd, s->v, s->nv, n, false)
+                                   : conn_acquire(s->fd);
+    identify_or_die(&c, s->fd);
+    if (!c || !claim(c))
+        return;
+    if (flags & ENGINE_OUT_OF_BAND) /* urgent data is not in the stream's order */
+        conn_poison(c, COUNT_DOWN_UNSEEN);
+    if (c->role == ROLE_NONE)
+        outbound_begin(c);
+    s->conn = c;
+    s->gen = c->gen;
+    if (c->role == ROLE_CLIENT)
+        outbound_plan(c, s, flags);
+    conn_unlock(c);
+}
+
+bool engine_send_begin(struct engine_send *s, int fd, const struct edit_piece *v, size_t nv,
+                       unsigned flags)
+{
+    memset(s, 0, sizeof(*s));
+    s->fd = fd;
+    s->v = v;
+    s->nv = nv;
+    if (guard_enter()) {
+        begin(s, flags);
+        guard_leave();
+    } else {
+        interrupted(fd);
+    }
+    return s->edited;
+}
+
+static bool answered(struct conn *c, const struct engine_send *s, size_t n)
+{
+    bool keep = true;
+    for (size_t i = 0; i < s->nv && n > 0 && keep; i++) {
+        size_t len = s->v[i].n < n ? s->v[i].n : n;
+        n -= len;
+        if (len)
+            keep = inbound_answered(c, s->v[i].p, len);
+    }
+    return keep;
+}
+
+static void end(struct engine_send *s, size_t accepted)
+{
+    struct conn *c = conn_acquire(s->fd);
+    if (!c)
+        return;
+    if (c != s->conn || c->gen != s->gen) {
+        conn_unlock(c);
+        return;
+    }
+    c->sending = false;
+    bool keep = c->role == ROLE_CLIENT ? outbound_sent(c, s, accepted) : answered(c, s, accepted);
+    if (keep)
+        conn_unlock(c);
+    else
+        conn_abandon(c, s->fd);
+}
+
+void engine_send_end(struct engine_send *s, ssize_t accepted)
+{
+    if (s->conn && guard_enter()) {
+        end(s, accepted > 0 ? (size_t)accepted : 0);
+        guard_leave();
+    }
+    if (s->block)
+        conn_block_release(s->block);
+    s->block = NULL;
+}
+
+struct span engine_owed(int fd)
+{
+    struct span owed = {NULL, 0};
+    if (!guard_enter())
+        return owed;
+    struct conn *c = fdtab_kind(fd) == FD_CONN ? conn_acquire(fd) : NULL;
+    if (c) {
+        owed = c->owed;
+        conn_unlock(c);
+    }
+    guard_leave();
+    return owed;
+}
+
+void engine_owed_sent(int fd, size_t n)
+{
+    if (!guard_enter())
+        return;
+    struct conn *c = conn_acquire(fd);
+    if (c) {
+        outbound_owed_sent(c, n < c->owed.n ? n : c->owed.n);
+        conn_unlock(c);
+    }
+    guard_leave();
+}
+
+static void sent_unseen(int fd, size_t n)
+{
+    struct conn *c = fdtab_kind(fd) == FD_CONN ? conn_acquire(fd) : NULL;
+    if (!c) {
+        foreign(fd);
+        return;
+    }
+    bool keep = c->role == ROLE_CLIENT   ? outbound_unseen(c, n)
+                : c->role == ROLE_SERVER ? inbound_answered(c, NULL, n)
+                                         : false;
+    if (keep)
+        conn_unlock(c);
+    else
+        conn_abandon(c, fd);
+}
+
+void engine_sent_unseen(int fd, size_t n)
+{
+    if (!guard_enter()) {
+        interrupted(fd);
+        return;
+    }
+    sent_unseen(fd, n);
+    guard_leave();
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow: see flow.h. A thread's view is its guard's room: three revocable
+ * references and a few bits; a process's view is four words.
+ *
+ * The references are checked without a lock: an exchange's number is unique in
+ * the process and its first bits name the process (a fork child trusts nothing
+ * it inherited), so "the connection still carries that number" is enough.
+ */
+#include "engine/flow.h"
+
+#include "engine/count.h"
+#include "sys/guard.h"
+#include "sys/proc.h"
+
+#define SERVED 3
+
+/* The room in struct guard, as this file uses it. */
+struct serving {
+    struct exchange_ref slot[SERVED];
+};
+_Static_assert(sizeof(struct serving) <= sizeof(((struct guard *)0)->room), "thread-local room");
+
+/* Bits of guard.flags. */
+enum { LAST_MASK = 3, WHY_WAITED = 4, TOO_MANY = 8 };
+
+static enum flow_runtime runtime;
+static uint64_t next_number;
+static uint32_t proven, refuted, contradicted;
+
+static struct serving *mine(void)
+{
+    return (struct serving *)tb_guard.room;
+}
+
+static bool alive(const struct exchange_ref *r)
+{
+    return r->xid && __atomic_load_n(&r->conn->now.xid, __ATOMIC_ACQUIRE) == r->xid &&
+           (r->xid >> 48) == (proc_epoch() & 0xffff);
+}
+
+static bool owned(const struct exchange_ref *r)
+{
+    return alive(r) && __atomic_load_n(&r->conn->now.owner, __ATOMIC_RELAXED) == &tb_guard;
+}
+
+void flow_init(enum flow_runtime rt)
+{
+    runtime = rt;
+}
+
+static void refute(void)
+{
+    if (runtime == RUNTIME_ANY && !__atomic_exchange_n(&refuted, 1, __ATOMIC_RELAXED))
+        count(COUNT_REFUTED);
+}
+
+void flow_contradicted(void)
+{
+    __atomic_store_n(&contradicted, 1, __ATOMIC_RELAXED);
+}
+
+/* A close that nobody saw leaves an exchange open; its fd tells. */
+static bool still_there(const struct exchange_ref *r)
+{
+    return conn_verify(r->conn, r->conn->fd);
+}
+
+static void serve(struct conn *c)
+{
+    struct serving *s = mine();
+    unsigned at = SERVED;
+    for (unsigned i = 0; i < SERVED; i++)
+        if (!owned(&s->slot[i]) || s->slot[i].conn == c)
+            at = i;
+    if (at == SERVED) {
+        tb_guard.flags |= TOO_MANY;
+        return;
+    }
+    s->slot[at] = (struct exchange_ref){c, c->now.xid};
+    tb_guard.flags = (tb_guard.flags & ~(uint32_t)(LAST_MASK | WHY_WAITED)) | at;
+}
+
+/* Another exchange of this thread is open, and really is. */
+static bool serves_another(const struct conn *c)
+{
+    struct serving *s = mine();
+    for (unsigned i = 0; i < SERVED; i++)
+        if (s->slot[i].conn != c && owned(&s->slot[i]) && still_there(&s->slot[i]))
+            return true;
+    return false;
+}
+
+static void drop_vanished(void)
+{
+    struct serving *s = mine();
+    for (unsigned i = 0; i < SERVED; i++)
+        if (owned(&s->slot[i]) && !still_there(&s->slot[i]))
+            s->slot[i].xid = 0;
+}
+
+void flow_opened(struct conn *c)
+{
+    proc_check();
+    uint64_t n = __atomic_add_fetch(&next_number, 1, __ATOMIC_RELAXED);
+    c->now.sync_wait = c->now.parallel = false;
+    __atomic_store_n(&c->now.owner, &tb_guard, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->now.xid, (uint64_t)(proc_epoch() & 0xffff) << 48 | (n & 0xffffffffffff),
+                     __ATOMIC_RELEASE);
+    if (serves_another(c))
+        refute();
+    else
+        drop_vanished();
+    serve(c);
+}
+
+static void hand_off(struct conn *c)
+{
+    __atomic_store_n(&c->now.owner, NULL, __ATOMIC_RELAXED);
+    refute();
+}
+
+void flow_touched(struct conn *c)
+{
+    if (c->now.owner == &tb_guard)
+        serve(c);
+    else if (runtime == RUNTIME_ANY)
+        hand_off(c);
+    else if (c->now.owner) {
+        __atomic_store_n(&c->now.owner, &tb_guard, __ATOMIC_RELAXED);
+        serve(c);
+    }
+}
+
+void flow_answered(struct conn *c)
+{
+    if (c->now.owner && c->now.owner != &tb_guard)
+        hand_off(c);
+}
+
+void flow_ending(struct conn *c, bool complete)
+{
+    if (!complete || c->now.owner != &tb_guard || !c->now.sync_wait || !c->now.parallel)
+        return;
+    if (c->now.mode == MODE_BLOCKING || __atomic_load_n(&refuted, __ATOMIC_RELAXED))
+        return;
+    if (__atomic_add_fetch(&proven, 1, __ATOMIC_RELAXED) == EVIDENCE_NEEDED)
+        count(COUNT_PROVEN);
+}
+
+void flow_upstream_answer(struct conn *client, bool synchronous)
+{
+    if (!synchronous || client->sent_by != &tb_guard || !owned(&client->sent))
+        return;
+    struct exchange *x = &client->sent.conn->now;
+    x->sync_wait = true;
+    if (__atomic_load_n(&next_number, __ATOMIC_RELAXED) != (x->xid & 0xffffffffffff))
+        x->parallel = true;
+}
+
+bool flow_serving(void)
+{
+    struct serving *s = mine();
+    return s->slot[0].xid | s->slot[1].xid | s->slot[2].xid;
+}
+
+bool flow_serves_unproven(void)
+{
+    struct serving *s = mine();
+    for (unsigned i = 0; i < SERVED; i++)
+        if (owned(&s->slot[i]) && s->slot[i].conn->now.mode == MODE_NONBLOCKING)
+            return true;
+    return false;
+}
+
+bool flow_serves(const struct conn *c)
+{
+    struct serving *s = mine();
+    for (unsigned i = 0; i < SERVED; i++)
+        if (s->slot[i].conn == c && owned(&s->slot[i]))
+            return true;
+    return false;
+}
+
+void flow_waited(void)
+{
+    struct serving *s = mine();
+    for (unsigned i = 0; i < SERVED; i++) {
+        if (owned(&s->slot[i]) && still_there(&s->slot[i])) {
+            tb_guard.flags |= WHY_WAITED;
+            refute();
+        }
+        s->slot[i] = (struct exchange_ref){NULL, 0};
+    }
+}
+
+bool flow_open(struct exchange_ref ref)
+{
+    return alive(&ref) && still_there(&ref);
+}
+
+/* Which slot, if exactly one (or the last, where one thread serves all) is the thread's. */
+static unsigned only_slot(unsigned *reason)
+{
+    struct serving *s = mine();
+    unsigned n = 0, at = SERVED, last = tb_guard.flags & LAST_MASK;
+    for (unsigned i = 0; i < SERVED; i++)
+        if (owned(&s->slot[i])) {
+            at = i;
+            n++;
+        } else if (s->slot[i].xid)
+            *reason = alive(&s->slot[i]) ? COUNT_NONE_HANDED : COUNT_NONE_STALE;
+    if (runtime == RUNTIME_SYNC_LAST && owned(&s->slot[last]))
+        return last;
+    if (n <= 1 && !(tb_guard.flags & TOO_MANY))
+        return at;
+    *reason = COUNT_NONE_AMBIGUOUS;
+    return SERVED;
+}
+
+struct exchange_ref flow_candidate(void)
+{
+    unsigned reason = COUNT_NONE_NO_INBOUND;
+    proc_check();
+    unsigned at = only_slot(&reason);
+    return at < SERVED ? mine()->slot[at] : (struct exchange_ref){NULL, 0};
+}
+
+/* One exchange at a time is how this program works: see flow.h. */
+static unsigned doubt(const struct exchange *x)
+{
+    if (runtime != RUNTIME_ANY)
+        return 0;
+    if (__atomic_load_n(&refuted, __ATOMIC_RELAXED))
+        return COUNT_NONE_REFUTED;
+    if (x->mode == MODE_BLOCKING)
+        return 0;
+    return __atomic_load_n(&proven, __ATOMIC_RELAXED) >= EVIDENCE_NEEDED ? 0 : COUNT_NONE_UNPROVEN;
+}
+
+struct exchange_ref flow_current(unsigned *reason)
+{
+    struct exchange_ref none = {NULL, 0};
+    proc_check();
+    *reason = (tb_guard.flags & WHY_WAITED) ? COUNT_NONE_WAITED : COUNT_NONE_NO_INBOUND;
+    if (__atomic_load_n(&contradicted, __ATOMIC_RELAXED)) {
+        *reason = COUNT_NONE_CONTRADICTED;
+        return none;
+    }
+    unsigned at = only_slot(reason);
+    if (at == SERVED)
+        return none;
+    struct exchange_ref ref = mine()->slot[at];
+    unsigned why = doubt(&ref.conn->now);
+    if (!why && !still_there(&ref))
+        why = COUNT_NONE_STALE;
+    if (!why)
+        return ref;
+    *reason = why;
+    return none;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inbound: see inbound.h. An exchange opens when its head is complete and it is
+ * the connection's turn (pipelined heads wait in a queue), and ends when its
+ * final response is complete.
+ */
+#include "engine/inbound.h"
+
+#include "engine/count.h"
+#include "engine/engine.h"
+#include "engine/flow.h"
+#include "sys/probe.h"
+
+bool inbound_plausible(const char *p, size_t n)
+{
+    return n > 0 && ((*p >= 'A' && *p <= 'Z') || *p == '\r');
+}
+
+void inbound_begin(struct conn *c)
+{
+    c->role = ROLE_SERVER;
+    http1_init(&c->in, HTTP1_REQUEST, true);
+    http1_init(&c->out, HTTP1_RESPONSE, false);
+}
+
+static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uint8_t method)
+{
+    conn_context_release(c->now.ctx);
+    c->now.ctx = ctx;
+    c->now.mode = mode;
+    http1_answer_to(&c->out, (enum http1_method)method);
+    flow_opened(c);
+}
+
+/* The response of the open exchange is complete: next, please. A pipelined request becomes current
+ * on the thread that finished the one before it, if that is how this connection is served; where
+ * reads do not block, nothing says which thread takes it. */
+static void close_exchange(struct conn *c, bool complete)
+{
+    const void *owner = c->now.owner;
+    flow_ending(c, complete);
+    __atomic_store_n(&c->now.xid, 0, __ATOMIC_RELEASE);
+    conn_context_release(c->now.ctx);
+    c->now.ctx = NULL;
+    if (!c->queued)
+        return;
+    struct context *ctx = c->queue[0].ctx;
+    uint8_t mode = c->queue[0].mode, method = c->queue[0].method;
+    memmove(c->queue, c->queue + 1, --c->queued * sizeof(c->queue[0]));
+    open_exchange(c, ctx, mode, method);
+    if (mode != MODE_BLOCKING || !flow_serves(c) || !owner)
+        __atomic_store_n(&c->now.owner, NULL, __ATOMIC_RELAXED);
+}
+
+static struct context *capture(struct conn *c)
+{
+    void *block = conn_block();
+    if (!block)
+        return NULL;
+    struct context_notes notes = {{0}};
+    struct context *ctx = context_build(&c->store->head, block, STORE_SIZE, &notes);
+    count_notes(COUNT_CAPTURE, &notes);
+    if (ctx->n == 0) {
+        conn_block_release(block);
+        return NULL;
+    }
+    count(COUNT_CONTEXTS);
+    return conn_keep_context(ctx);
+}
+
+static uint8_t mode_of(const struct conn *c, bool waits)
+{
+    return waits && probe_blocks(c->fd) ? MODE_BLOCKING : MODE_NONBLOCKING;
+}
+
+/* A request head is complete. The fd is asked whether it is still the socket we knew, since a
+ * close that nobody saw may have given the number to a file that only looks like requests. */
+static void arrived(struct conn *c, bool waits)
+{
+    if (!conn_verify(c, c->fd)) {
+        conn_poison(c, COUNT_NONE_IDENTITY);
+        return;
+    }
+    count(COUNT_REQUESTS_IN);
+    if (c->now.xid && c->out_down) /* its end cannot be seen; its number is superseded */
+        close_exchange(c, false);
+    struct context *ctx = capture(c);
+    uint8_t mode = mode_of(c, waits);
+    if (!c->now.xid) {
+        open_exchange(c, ctx, mode, c->in.method);
+    } else if (c->queued < CONN_QUEUE) {
+        c->queue[c->queued].ctx = ctx;
+        c->queue[c->queued].mode = mode;
+        c->queue[c->queued++].method = c->in.method;
+    } else {
+        conn_context_release(ctx);
+        conn_poison(c, COUNT_DOWN_PIPELINE);
+    }
+}
+
+/* The request direction is not understood any more. @return whether the connection is still of
+ * interest: an exchange that is open still has its response to come. */
+static bool in_down(struct conn *c, unsigned counter)
+{
+    count(counter);
+    c->in_down = true;
+    conn_store_release(c);
+    return c->now.xid != 0;
+}
+
+static bool begin_head(struct conn *c)
+{
+    if (!http1_idle(&c->in) || c->store)
+        return true;
+    struct store *s = conn_store(c);
+    if (s)
+        head_begin(&s->head, &engine_policy.names, s->buf, 0, sizeof(s->buf));
+    return s != NULL;
+}
+
+/* Scan one piece. @return false: in_down() says nothing more is of interest. */
+static bool scan(struct conn *c, const char *p, size_t n, bool waits)
+{
+    for (size_t used = 0;; p += used, n -= used) {
+        if (n && !begin_head(c))
+            return in_down(c, COUNT_DOWN_MEMORY);
+        struct head *head = c->store ? &c->store->head : NULL;
+        switch (http1_scan(&c->in, p, n, &used, &head_sink, head)) {
+        case HTTP1_MORE:
+            return true;
+        case HTTP1_EMPTY_LINE:
+            break;
+        case HTTP1_HEAD:
+            arrived(c, waits);
+            conn_store_release(c);
+            break;
+        case HTTP1_END:
+            break;
+        case HTTP1_DOWN:
+            return in_down(c, COUNT_DOWN_IN + c->in.reason);
+        }
+    }
+}
+
+bool inbound_received(struct conn *c, const struct edit_piece *v, size_t nv, size_t n, bool waits)
+{
+    if (c->now.xid && (c->in_down || !http1_idle(&c->in)))
+        flow_touched(c);
+    for (size_t i = 0; i < nv && n > 0 && !c->in_down; i++) {
+        size_t len = v[i].n < n ? v[i].n : n;
+        n -= len;
+        if (!v[i].p && http1_opaque(&c->in) < len)
+            return in_down(c, COUNT_DOWN_UNSEEN);
+        if (len && !scan(c, v[i].p, len, waits))
+            return false;
+    }
+    return true;
+}
+
+/* The response direction is not understood any more: the exchange's end cannot be seen. */
+static bool out_down(struct conn *c)
+{
+    c->out_down = true;
+    if (c->now.xid)
+        close_exchange(c, false);
+    return false;
+}
+
+static void ignore_piece(void *ctx, const char *p, size_t n)
+{
+    (void)ctx, (void)p, (void)n;
+}
+static bool ignore_field(void *ctx, struct span name)
+{
+    (void)ctx, (void)name;
+    return false;
+}
+static void ignore_end(void *ctx, bool folded)
+{
+    (void)ctx, (void)folded;
+}
+static const struct http1_sink nobody = {ignore_piece, ignore_field, ignore_piece, ignore_end};
+
+bool inbound_answered(struct conn *c, const char *p, size_t n)
+{
+    if (c->out_down)
+        return false;
+    if (c->now.xid)
+        flow_answered(c);
+    if (!p && http1_opaque(&c->out) < n) {
+        count(COUNT_DOWN_UNSEEN);
+        return out_down(c);
+    }
+    for (size_t used = 0;; p = p ? p + used : p, n -= used) {
+        switch (http1_scan(&c->out, p, n, &used, &nobody, NULL)) {
+        case HTTP1_MORE:
+            return true;
+        case HTTP1_EMPTY_LINE:
+        case HTTP1_HEAD:
+            break;
+        case HTTP1_END:
+            if (c->out.status >= 200 && c->now.xid)
+                close_exchange(c, true);
+            break;
+        case HTTP1_DOWN:
+            count(COUNT_DOWN_OUT + c->out.reason);
+            return out_down(c);
+        }
+    }
+}
+
+void inbound_shutdown(struct conn *c)
+{
+    if (c->now.xid)
+        close_exchange(c, http1_close_delimited(&c->out));
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * life: the verbs of engine.h about numbers (made, passed, duplicated, closed)
+ * and about waiting, and the start of it all.
+ *
+ * Closing is a hint: many closes are never seen (stdio, raw system calls), so
+ * state is also reset on creation, and an fd's identity is verified before a
+ * byte is changed. A vfork child runs in its parent's memory: where a tracked
+ * number would be changed, one getpid tells the two apart.
+ */
+#include <sys/socket.h>
+
+#include "engine/conn.h"
+#include "engine/count.h"
+#include "engine/engine.h"
+#include "engine/flow.h"
+#include "engine/inbound.h"
+#include "sys/env.h"
+#include "sys/guard.h"
+#include "sys/log.h"
+#include "sys/next.h"
+#include "sys/proc.h"
+
+struct policy engine_policy;
+
+static bool on;
+
+/* --- start ---------------------------------------------------------------------------------- */
+
+static void warn(const char *what, const char *detail, size_t n)
+{
+    count(COUNT_CONFIG);
+    log_line(what, detail, n);
+}
+
+/* Symbols that only a runtime defines which calls its handlers in the stack of the reading thread.
+ * PHP serves one request at a time in the whole process, also where one loop reads for all (php -S),
+ * so there the last inbound read says whose work runs. */
+static const struct {
+    const char *symbol;
+    enum flow_runtime runtime;
+} sync_runtimes[] = {
+    {"php_request_startup", RUNTIME_SYNC_LAST},
+    {"ap_process_request", RUNTIME_SYNC_ONE},
+    {"rb_thread_call_without_gvl", RUNTIME_SYNC_ONE},
+    {"perl_parse", RUNTIME_SYNC_ONE},
+    {"MHD_start_daemon", RUNTIME_SYNC_ONE},
+};
+
+static enum flow_runtime recognise(void)
+{
+    for (size_t i = 0; i < sizeof(sync_runtimes) / sizeof(sync_runtimes[0]); i++)
+        if (next_find_any(sync_runtimes[i].symbol))
+            return sync_runtimes[i].runtime;
+    return RUNTIME_ANY;
+}
+
+void engine_start(void)
+{
+    policy_init(&engine_policy, env_get, warn);
+    if (engine_policy.verbose)
+        log_enable();
+    page_init(engine_policy.dir, count_names, COUNT_ALL);
+    flow_init(recognise());
+    on = !engine_policy.off;
+}
+
+bool engine_on(void)
+{
+    return on;
+}
+
+/* --- numbers -------------------------------------------------------------------------------- */
+
+/* Replace what is known of a number. */
+static void set_kind(int fd, enum fd_kind kind)
+{
+    if (fdtab_kind(fd) == FD_CONN && proc_is_vfork_child())
+        return;
+    struct conn *old = fdtab_set(fd, on ? kind : FD_FOREIGN, NULL);
+    if (old)
+        conn_drop(old);
+}
+
+static void set_kind_guarded(int fd, enum fd_kind kind)
+{
+    if (fd < 0 || !guard_enter())
+        return;
+    set_kind(fd, kind);
+    guard_leave();
+}
+
+static bool is_stream(int domain, int type)
+{
+    return (type & 0xf) == SOCK_STREAM &&
+           (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX);
+}
+
+void engine_socket(int fd, int domain, int type)
+{
+    set_kind_guarded(fd, is_stream(domain, type) ? FD_FRESH : FD_FOREIGN);
+}
+
+void engine_passed(int fd)
+{
+    set_kind_guarded(fd, FD_UNKNOWN);
+}
+
+void engine_listening(int fd)
+{
+    if (fdtab_kind(fd) != FD_LISTEN)
+        set_kind_guarded(fd, FD_LISTEN);
+}
+
+void engine_accepted(int listener, int fd)
+{
+    engine_listening(listener);
+    set_kind_guarded(fd, FD_ACCEPTED);
+}
+
+/* A vfork child closes the numbers of its own table, not of its parent's. */
+static bool closes_ours(int fd)
+{
+    return fdtab_kind(fd) > FD_FOREIGN && !proc_is_vfork_child();
+}
+
+void engine_closing(int fd)
+{
+    if (!guard_enter())
+        return;
+    if (closes_ours(fd))
+        set_kind(fd, FD_UNKNOWN);
+    guard_leave();
+}
+
+void engine_closing_range(unsigned first, unsigned last)
+{
+    if (!guard_enter())
+        return;
+    int top = fdtab_top(), end = last < (unsigned)top ? (int)last : top - 1;
+    if (first < (unsigned)top && !proc_is_vfork_child())
+        for (int fd = (int)first; fd <= end; fd++)
+            if (fdtab_kind(fd) > FD_FOREIGN)
+                set_kind(fd, FD_UNKNOWN);
+    guard_leave();
+}
+
+/* Rule `connect`: the connection is opened in a stretch of which the exchange is certain. */
+static void connecting(int fd)
+{
+    unsigned reason;
+    uint8_t kind = fdtab_kind(fd);
+    struct exchange_ref ref = {NULL, 0};
+    if (flow_serving())
+        ref = flow_current(&reason);
+    if (!ref.xid)
+        return;
+    struct conn *c = kind == FD_FRESH  ? conn_create(fd)
+                     : kind == FD_CONN ? conn_acquire(fd)
+                                       : NULL;
+    if (!c)
+        return;
+    if (c->role == ROLE_NONE)
+        c->bound = ref;
+    conn_unlock(c);
+}
+
+void engine_connecting(int fd)
+{
+    if (!on || !guard_enter())
+        return;
+    connecting(fd);
+    guard_leave();
+}
+
+/* Two numbers for one stream share one connection, also before it has spoken: else the second
+ * number would take the middle of the stream for its start. */
+static void share(int fd, int to)
+{
+    uint8_t kind = fdtab_kind(fd);
+    bool young = kind == FD_FRESH || kind == FD_ACCEPTED;
+    struct conn *c = young ? conn_create(fd) : kind == FD_CONN ? conn_acquire(fd) : NULL;
+    if (!c) {
+        set_kind(to, kind == FD_CONN || young ? FD_FOREIGN : kind);
+        return;
+    }
+    __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+    conn_unlock(c);
+    struct conn *old = fdtab_set(to, FD_CONN, c);
+    if (old)
+        conn_drop(old);
+}
+
+void engine_duplicated(int fd, int to)
+{
+    if (fd == to || (fdtab_kind(fd) <= FD_FOREIGN && fdtab_kind(to) <= FD_FOREIGN)) {
+        if (fd != to)
+            set_kind_guarded(to, (enum fd_kind)fdtab_kind(fd));
+        return;
+    }
+    if (!guard_enter())
+        return;
+    if (!proc_is_vfork_child())
+        share(fd, to);
+    guard_leave();
+}
+
+void engine_shutdown(int fd)
+{
+    if (!guard_enter())
+        return;
+    struct conn *c = fdtab_kind(fd) == FD_CONN ? conn_acquire(fd) : NULL;
+    if (c) {
+        if (c->role == ROLE_SERVER)
+            inbound_shutdown(c);
+        conn_unlock(c);
+    }
+    guard_leave();
+}
+
+/* --- waiting -------------------------------------------------------------------------------- */
+
+bool engine_serving(void)
+{
+    return flow_serving();
+}
+
+bool engine_inbound(int fd)
+{
+    uint8_t kind = fdtab_kind(fd);
+    if (kind == FD_LISTEN || kind == FD_POLLER)
+        return true;
+    struct conn *c = kind == FD_CONN ? fdtab_conn(fd) : NULL;
+    return c && __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_SERVER && !flow_serves(c);
+}
+
+void engine_waiting(void)
+{
+    if (!guard_enter())
+        return;
+    flow_waited();
+    guard_leave();
+}
+
+void engine_polling(int epfd)
+{
+    if (fdtab_kind(epfd) == FD_POLLER || flow_serves_unproven())
+        engine_waiting();
+}
+
+void engine_waiting_for(int fd)
+{
+    tb_guard.alone = fd + 1;
+}
+
+void engine_watched(int epfd, int fd)
+{
+    uint8_t kind = fdtab_kind(fd);
+    struct conn *c = kind == FD_CONN ? fdtab_conn(fd) : NULL;
+    if (kind == FD_LISTEN || kind == FD_ACCEPTED ||
+        (c && __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_SERVER))
+        set_kind_guarded(epfd, FD_POLLER);
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outbound: see outbound.h. The scanner runs over the offered bytes once; if the
+ * kernel took fewer, it is set back to the checkpoint and runs again over what
+ * was accepted, so that it advances over accepted bytes and not over calls.
+ */
+#include "engine/outbound.h"
+
+#include "engine/conn.h"
+#include "engine/count.h"
+#include "engine/flow.h"
+#include "sys/guard.h"
+#include "sys/probe.h"
+
+#define PAGE 4096
+
+bool outbound_plausible(const char *p, size_t n)
+{
+    return n > 0 && ((*p >= 'A' && *p <= 'Z') || *p == '\r');
+}
+
+void outbound_begin(struct conn *c)
+{
+    c->role = ROLE_CLIENT;
+    http1_init(&c->out, HTTP1_REQUEST, false);
+}
+
+static size_t total(const struct edit_piece *v, size_t nv)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < nv; i++)
+        n += v[i].n;
+    return n;
+}
+
+static bool begin_head(struct conn *c)
+{
+    if (!http1_idle(&c->out))
+        return c->store != NULL;
+    uint32_t at = c->store ? c->store->head.len : 0; /* append: a rollback needs the old bytes */
+    struct store *s = conn_store(c);
+    if (!s)
+        return false;
+    head_begin(&s->head, &engine_policy.names, s->buf, at, sizeof(s->buf));
+    c->decided = false;
+    return true;
+}
+
+/* --- the decision --------------------------------------------------------------------------- */
+
+static void address(struct conn *c, int fd)
+{
+    if (c->addressed)
+        return;
+    c->addressed = true;
+    probe_peer(fd, &c->addr.family, &c->addr.port, c->addr.ip);
+}
+
+/* The exchange that surely owns this head, and by which rule; else the reason is counted. */
+static struct exchange_ref whose(struct conn *c)
+{
+    unsigned reason;
+    struct exchange_ref ref = flow_current(&reason), bound = c->bound;
+    c->bound.xid = 0; /* for the first request only */
+    c->sent = flow_candidate();
+    c->sent_by = &tb_guard;
+    if (ref.xid) {
+        count(COUNT_RULE_THREAD);
+        return ref;
+    }
+    bool idle = reason == COUNT_NONE_NO_INBOUND || reason == COUNT_NONE_WAITED;
+    if (idle && bound.xid && flow_open(bound)) {
+        count(COUNT_RULE_CONNECT);
+        return bound;
+    }
+    count(reason);
+    return (struct exchange_ref){NULL, 0};
+}
+
+/* Compose the lines of an exchange for the head in c->store. */
+static size_t compose(struct conn *c, struct exchange_ref ref, char *dst, size_t cap)
+{
+    struct conn *x = conn_acquire_ref(ref);
+    if (!x) {
+        count(COUNT_NONE_STALE);
+        return 0;
+    }
+    size_t n = 0;
+    bool contradicts = false;
+    struct context_notes notes = {{0}};
+    struct context_out out = {&c->store->head, &engine_policy.peers, c->addr,
+                              c->out.method,   c->out.head_bytes,    c->out.head_lines};
+    if (x->now.ctx)
+        n = context_compose(x->now.ctx, &out, dst, cap, &contradicts, &notes);
+    else
+        count(COUNT_NONE_EMPTY);
+    conn_unlock(x);
+    count_notes(COUNT_INSERT, &notes);
+    if (contradicts)
+        flow_contradicted();
+    return n;
+}
+
+static char *room(struct engine_send *s)
+{
+    if (s->e.n == EDIT_INSERTIONS)
+        return NULL;
+    if (!s->block)
+        s->block = conn_block();
+    if (!s->block || STORE_SIZE - s->block_used < CONTEXT_MAX)
+        return NULL;
+    return (char *)s->block + s->block_used;
+}
+
+/* The empty line of a request head begins at program offset `at`. */
+static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned flags)
+{
+    c->decided = true;
+    count(COUNT_REQUESTS_OUT);
+    if (context_app_identity(&c->store->head))
+        count(COUNT_RULE_APP);
+    struct exchange_ref ref = whose(c);
+    if (!ref.xid)
+        return;
+    if (flags & ENGINE_NO_EDIT) {
+        count(COUNT_NONE_FLAGS);
+        return;
+    }
+    if (!conn_verify(c, s->fd)) {
+        count(COUNT_NONE_IDENTITY);
+        return;
+    }
+    char *dst = room(s);
+    if (!dst) {
+        count(COUNT_NONE_MANY);
+        return;
+    }
+    address(c, s->fd);
+    size_t n = compose(c, ref, dst, STORE_SIZE - s->block_used);
+    if (n == 0)
+        return;
+    if (engine_policy.shadow) {
+        count(COUNT_NONE_SHADOW);
+        return;
+    }
+    s->block_used += n;
+    s->e.ins[s->e.n++] = (struct edit_insertion){at, {dst, n}};
+}
+
+/* --- scanning ------------------------------------------------------------------------------- */
+
+/* Scan one slice that is known to be readable; `at` is its program offset. s NULL: a replay, in
+ * which nothing is decided. @return false when the stream is not understood from here on. */
+static bool scan(struct conn *c, struct engine_send *s, const char *p, size_t n, size_t at,
+                 unsigned flags)
+{
+    for (size_t used = 0;; p += used, n -= used, at += used) {
+        if (n && http1_idle(&c->out) && !begin_head(c)) {
+            count(COUNT_DOWN_MEMORY);
+            c->out_down = true;
+            return false;
+        }
+        struct head *head = c->store ? &c->store->head : NULL;
+        switch (http1_scan(&c->out, p, n, &used, &head_sink, head)) {
+        case HTTP1_MORE:
+            return true;
+        case HTTP1_EMPTY_LINE:
+            if (s && !c->decided)
+                decide(c, s, at + used, flags);
+            c->decided = true;
+            break;
+        case HTTP1_HEAD:
+        case HTTP1_END:
+            break;
+        case HTTP1_DOWN:
+            c->out_down = true;
+            return false;
+        }
+    }
+}
+
+/* One piece, page by page: bytes are only looked at where the program may read them (a bad pointer
+ * is the kernel's to refuse, with EFAULT), and bodies are not looked at at all.
+ * @return false: stop. */
+static bool scan_piece(struct conn *c, struct engine_send *s, struct edit_piece v, size_t at,
+                       unsigned flags)
+{
+    const char *p = v.p;
+    for (size_t n = v.n, len; n > 0; p += len, n -= len, at += len) {
+        uint64_t body = http1_opaque(&c->out);
+        size_t page = PAGE - ((uintptr_t)p & (PAGE - 1));
+        len = page < n ? page : n;
+        if (body > len)
+            len = body < n ? (size_t)body : n;
+        else if (s && !probe_readable(p)) {
+            s->scanned = false;
+            return false;
+        }
+        if (!scan(c, s, p, len, at, flags))
+            return false;
+    }
+    return true;
+}
+
+static void scan_offered(struct conn *c, struct engine_send *s, unsigned flags)
+{
+    size_t at = 0;
+    s->scanned = true;
+    for (size_t i = 0; i < s->nv && !c->out_down; at += s->v[i++].n)
+        if (!scan_piece(c, s, s->v[i], at, flags))
+            break;
+    s->saw_down = c->out_down;
+}
+
+static void checkpoint(struct conn *c, struct engine_send *s)
+{
+    c->saved_out = c->out;
+    if (c->store)
+        c->store->saved = c->store->head;
+    s->had_store = c->store != NULL;
+    s->was_decided = c->decided;
+}
+
+/* Set back to the checkpoint and advance over the first n program bytes. */
+static void replay(struct conn *c, struct engine_send *s, size_t n)
+{
+    c->out = c->saved_out;
+    c->out_down = false;
+    c->decided = s->was_decided;
+    if (s->had_store)
+        c->store->head = c->store->saved;
+    else
+        conn_store_release(c);
+    for (size_t i = 0; i < s->nv && n > 0 && !c->out_down; i++) {
+        struct edit_piece v = {s->v[i].p, s->v[i].n < n ? s->v[i].n : n};
+        n -= v.n;
+        scan_piece(c, NULL, v, 0, 0);
+    }
+}
+
+void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags)
+{
+    s->e.total = total(s->v, s->nv);
+    s->e.lead = c->owed;
+    s->scanned = false;
+    if (!c->out_down) {
+        checkpoint(c, s);
+        if (http1_opaque(&c->out) < s->e.total)
+            scan_offered(c, s, flags);
+        if (!s->scanned) /* nothing may be inserted into what was not read to its end */
+            s->e.n = 0;
+    }
+    s->edited = s->e.total > 0 && (s->e.n > 0 || s->e.lead.n > 0);
+}
+
+/* --- accounting ----------------------------------------------------------------------------- */
+
+/* The cut left a tail owed: keep the block that holds it. */
+static void keep_owed(struct conn *c, struct engine_send *s, struct edit_cut cut)
+{
+    bool in_lead = cut.owed.n > 0 && cut.done == 0;
+    c->owed = cut.owed;
+    if (c->owed_block && !in_lead) {
+        conn_block_release(c->owed_block);
+        c->owed_block = NULL;
+    }
+    if (cut.owed.n > 0 && !in_lead) {
+        count(COUNT_OWED);
+        c->owed_block = s->block;
+        s->block = NULL;
+    }
+}
+
+static void count_inserted(const struct engine_send *s, unsigned done)
+{
+    for (unsigned i = 0; i < done; i++) {
+        struct span t = s->e.ins[i].text;
+        count(COUNT_INSERTED);
+        page_add(COUNT_BYTES, t.n);
+        for (size_t k = 0; k < t.n; k++)
+            if (t.p[k] == '\n')
+                count(COUNT_LINES);
+    }
+}
+
+/* Advance `out` over what was told. */
+static void advance(struct conn *c, struct engine_send *s, struct edit_cut cut)
+{
+    if (c->out_down && !s->saw_down)
+        return;
+    if (s->scanned && cut.told == s->e.total)
+        return;
+    replay(c, s, cut.told);
+    if (cut.done > 0 && s->e.ins[cut.done - 1].at == cut.told)
+        c->decided = true;
+}
+
+static bool interesting(struct conn *c)
+{
+    if (http1_idle(&c->out) && !c->out_down)
+        conn_store_release(c);
+    if (!c->out_down || c->owed.n > 0)
+        return true;
+    if (c->out.reason != HTTP1_R_NONE)
+        count(COUNT_DOWN_OUT + c->out.reason);
+    return false;
+}
+
+bool outbound_sent(struct conn *c, struct engine_send *s, size_t accepted)
+{
+    struct edit_cut cut = {accepted, 0, {NULL, 0}};
+    if (s->edited) {
+        cut = edit_accepted(&s->e, accepted);
+        if (accepted < edit_wire(&s->e))
+            count(COUNT_SHORT);
+        keep_owed(c, s, cut);
+        count_inserted(s, cut.done);
+    }
+    advance(c, s, cut);
+    return interesting(c);
+}
+
+bool outbound_unseen(struct conn *c, size_t n)
+{
+    size_t used;
+    if (c->out_down)
+        return interesting(c);
+    if (http1_opaque(&c->out) >= n) {
+        http1_scan(&c->out, NULL, n, &used, &head_sink, NULL);
+        http1_scan(&c->out, NULL, 0, &used, &head_sink, NULL);
+        return interesting(c);
+    }
+    count(COUNT_DOWN_UNSEEN);
+    c->out_down = true;
+    return interesting(c);
+}
+
+void outbound_owed_sent(struct conn *c, size_t n)
+{
+    c->owed = (struct span){c->owed.p + n, c->owed.n - n};
+    if (c->owed.n > 0 || !c->owed_block)
+        return;
+    conn_block_release(c->owed_block);
+    c->owed_block = NULL;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * real: the functions that would have been called without us.
+ *
+ * Rules of src/hooks: one family a file; a hook on an fd that is not ours is one
+ * byte load and a tail call; the real call is the last thing on the fast path,
+ * no lock and no guard is held across it; errno is the real call's.
+ *
+ * Hooks run before our constructor (a dependency's constructor may do I/O) and
+ * after our destructor, so every pointer begins at a stub that binds them all.
+ */
+#ifndef TB_HOOKS_REAL_H
+#define TB_HOOKS_REAL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "engine/engine.h"
+#include "sys/errno.h"
+
+struct real {
+#define HOOK(family, ret, name, params, args) ret(*name) params;
+#include "hooks/hooks.def"
+#undef HOOK
+};
+
+extern struct real real_;
+
+#define REAL(name) (__atomic_load_n(&real_.name, __ATOMIC_RELAXED))
+
+/** Find them all. Idempotent; any thread, any time. */
+void real_bind(void);
+
+#define EXPORT __attribute__((visibility("default")))
+#define COLD   __attribute__((noinline, cold))
+
+/* Declared here, not by the libc headers: those give some of them other attributes or types (the
+ * variadic ones), and under musl not all exist. */
+#define HOOK(family, ret, name, params, args) EXPORT ret name params;
+#ifdef TB_DECLARE_HOOKS
+#include "hooks/hooks.def"
+#endif
+#undef HOOK
+
+static inline bool is_foreign(int fd)
+{
+    return __builtin_expect(fdtab_kind(fd) == FD_FOREIGN, 1);
+}
+
+/** Nothing is remembered of it: no hint is needed when it goes. */
+static inline bool is_untracked(int fd)
+{
+    return __builtin_expect(fdtab_kind(fd) <= FD_FOREIGN, 1);
+}
+
+#endif

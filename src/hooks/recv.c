@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* recv: the reading family. The real call comes first; what it returned is then looked at. */
+#define TB_DECLARE_HOOKS
+#include "hooks/recv.h"
+
+_Static_assert(sizeof(struct iovec) == sizeof(struct edit_piece) &&
+                   offsetof(struct iovec, iov_base) == offsetof(struct edit_piece, p) &&
+                   offsetof(struct iovec, iov_len) == offsetof(struct edit_piece, n),
+               "edit_piece stands for iovec");
+
+COLD void recv_after_pieces(int fd, const struct iovec *iov, size_t n, ssize_t got, int flags)
+{
+    if (got <= 0 || (flags & (MSG_OOB | MSG_ERRQUEUE)))
+        return;
+    int saved = tb_errno_get();
+    struct edit_piece gone = {NULL, (size_t)got};
+    bool unseen = (flags & MSG_TRUNC) != 0; /* TCP discards the bytes (tcp(7)) */
+    engine_received(fd, unseen ? &gone : (const struct edit_piece *)iov, unseen ? 1 : n,
+                    (size_t)got, !(flags & MSG_DONTWAIT), (flags & MSG_PEEK) != 0);
+    tb_errno_set(saved);
+}
+
+COLD void recv_after(int fd, void *buf, ssize_t got, int flags)
+{
+    struct iovec one = {buf, got > 0 ? (size_t)got : 0};
+    recv_after_pieces(fd, &one, 1, got, flags);
+}
+
+/* Numbers that arrive in a message are new to this process. */
+static void passed_numbers(const struct msghdr *msg)
+{
+    struct msghdr m = *msg;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+            engine_passed(fd);
+        }
+    }
+}
+
+COLD void recv_after_msg(int fd, const struct msghdr *msg, ssize_t got, int flags)
+{
+    if (got < 0)
+        return;
+    if (msg->msg_controllen >= sizeof(struct cmsghdr))
+        passed_numbers(msg);
+    recv_after_pieces(fd, msg->msg_iov, msg->msg_iovlen, got, flags);
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t n)
+{
+    if (is_foreign(fd))
+        return REAL(read)(fd, buf, n);
+    ssize_t got = REAL(read)(fd, buf, n);
+    recv_after(fd, buf, got, 0);
+    return got;
+}
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t buflen)
+{
+    if (is_foreign(fd))
+        return REAL(__read_chk)(fd, buf, n, buflen);
+    ssize_t got = REAL(__read_chk)(fd, buf, n, buflen);
+    recv_after(fd, buf, got, 0);
+    return got;
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+    if (is_foreign(fd))
+        return REAL(recv)(fd, buf, n, flags);
+    ssize_t got = REAL(recv)(fd, buf, n, flags);
+    recv_after(fd, buf, got, flags);
+    return got;
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
+{
+    if (is_foreign(fd))
+        return REAL(__recv_chk)(fd, buf, n, buflen, flags);
+    ssize_t got = REAL(__recv_chk)(fd, buf, n, buflen, flags);
+    recv_after(fd, buf, got, flags);
+    return got;
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
+                        socklen_t *len)
+{
+    if (is_foreign(fd))
+        return REAL(recvfrom)(fd, buf, n, flags, from, len);
+    ssize_t got = REAL(recvfrom)(fd, buf, n, flags, from, len);
+    recv_after(fd, buf, got, flags);
+    return got;
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags,
+                              struct sockaddr *from, socklen_t *len)
+{
+    if (is_foreign(fd))
+        return REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
+    ssize_t got = REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
+    recv_after(fd, buf, got, flags);
+    return got;
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    if (is_foreign(fd))
+        return REAL(recvmsg)(fd, msg, flags);
+    ssize_t got = REAL(recvmsg)(fd, msg, flags);
+    recv_after_msg(fd, msg, got, flags);
+    return got;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
+{
+    if (is_foreign(fd))
+        return REAL(recvmmsg)(fd, vec, n, flags, timeout);
+    int got = REAL(recvmmsg)(fd, vec, n, flags, timeout);
+    for (int i = 0; i < got; i++)
+        recv_after_msg(fd, &vec[i].msg_hdr, vec[i].msg_len, flags);
+    return got;
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+    if (is_foreign(fd))
+        return REAL(readv)(fd, iov, n);
+    ssize_t got = REAL(readv)(fd, iov, n);
+    recv_after_pieces(fd, iov, n > 0 ? (size_t)n : 0, got, 0);
+    return got;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sock: where sockets come from. */
+#define TB_DECLARE_HOOKS
+#include "hooks/through.h"
+
+EXPORT int socket(int domain, int type, int protocol)
+{
+    int fd = REAL(socket)(domain, type, protocol);
+    if (fd >= 0)
+        engine_socket(fd, domain, type);
+    return fd;
+}
+
+EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
+{
+    int r = REAL(socketpair)(domain, type, protocol, sv);
+    if (r == 0) {
+        engine_socket(sv[0], domain, type);
+        engine_socket(sv[1], domain, type);
+    }
+    return r;
+}
+
+EXPORT int listen(int fd, int backlog)
+{
+    if (!is_foreign(fd))
+        engine_listening(fd);
+    return REAL(listen)(fd, backlog);
+}
+
+/* Errno is kept over engine_waiting() by the engine's callers' contract: a failed accept sets it
+ * again, a good one does not read it. */
+EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    if (engine_serving())
+        engine_waiting();
+    int got = REAL(accept)(fd, addr, len);
+    if (got >= 0)
+        engine_accepted(fd, got);
+    return got;
+}
+
+EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    if (engine_serving())
+        engine_waiting();
+    int got = REAL(accept4)(fd, addr, len, flags);
+    if (got >= 0)
+        engine_accepted(fd, got);
+    return got;
+}
+
+EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    if (!is_foreign(fd) && engine_serving())
+        engine_connecting(fd);
+    return REAL(connect)(fd, addr, len);
+}
+
+static COLD void shutting(int fd)
+{
+    int saved = tb_errno_get();
+    call_flush_owed(fd, MSG_DONTWAIT);
+    engine_shutdown(fd);
+    tb_errno_set(saved);
+}
+
+EXPORT int shutdown(int fd, int how)
+{
+    if (fdtab_kind(fd) == FD_CONN && how != SHUT_RD)
+        shutting(fd);
+    return REAL(shutdown)(fd, how);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mem: hidden memcpy and friends. The compiler calls them on its own; a strong
+ * reference to libc's would kill a program that has no libc, and a weak one
+ * cannot be tested before each such call. Built with
+ * -fno-tree-loop-distribute-patterns, so that they do not call themselves.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+void *memset(void *to, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+void *memchr(const void *p, int c, size_t n);
+
+typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+    char *d = to;
+    const char *s = from;
+    for (; n >= sizeof(word); n -= sizeof(word), d += sizeof(word), s += sizeof(word))
+        *(word *)d = *(const word *)s;
+    while (n--)
+        *d++ = *s++;
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t n)
+{
+    char *d = to;
+    const char *s = from;
+    if ((uintptr_t)d - (uintptr_t)s >= n) {
+        for (; n >= sizeof(word); n -= sizeof(word), d += sizeof(word), s += sizeof(word))
+            *(word *)d = *(const word *)s;
+        while (n--)
+            *d++ = *s++;
+        return to;
+    }
+    while (n--)
+        d[n] = s[n];
+    return to;
+}
+
+void *memset(void *to, int c, size_t n)
+{
+    char *d = to;
+    word w = 0x0101010101010101u * (uint8_t)c;
+    for (; n >= sizeof(word); n -= sizeof(word), d += sizeof(word))
+        *(word *)d = w;
+    while (n--)
+        *d++ = (char)c;
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const uint8_t *x = a, *y = b;
+    for (; n >= sizeof(word) && *(const word *)x == *(const word *)y; n -= sizeof(word)) {
+        x += sizeof(word);
+        y += sizeof(word);
+    }
+    for (; n; n--, x++, y++)
+        if (*x != *y)
+            return *x - *y;
+    return 0;
+}
+
+void *memchr(const void *p, int c, size_t n)
+{
+    const uint8_t *s = p;
+    for (; n; n--, s++)
+        if (*s == (uint8_t)c)
+            return (void *)(uintptr_t)s;
+    return NULL;
+}
