@@ -102,7 +102,7 @@ struct http1 {
                         * answers, see http1_answer_to() */
     uint8_t minor;     /* HTTP/1.<minor> */
     uint8_t body;      /* enum http1_body */
-    bool started;      /* at least one byte of a start line was accepted: surely HTTP so far */
+    bool started;      /* a whole start line was accepted once: this is HTTP */
     bool upgrade;      /* Upgrade: was seen in this head */
     bool te, length;   /* Transfer-Encoding, Content-Length was seen in this head */
     bool close;        /* Connection: close, or HTTP/1.0 without keep-alive */
@@ -113,12 +113,12 @@ struct http1 {
     uint32_t head_lines; /* field lines so far, folded lines counted as lines */
     uint64_t remaining;  /* body bytes still to come (length) or of this chunk (chunked) */
     /* Private: */
-    uint8_t state, sub;
-    uint8_t flags;
-    uint8_t name_len;
-    uint16_t skip;
-    uint64_t acc;
-    char name[HTTP1_NAME_MAX];
+    uint8_t state, field;
+    uint16_t flags;
+    uint16_t count;    /* of a match, of a token, of digits, of bytes to skip */
+    uint16_t name_len; /* of name; beyond HTTP1_NAME_MAX it stops */
+    uint64_t length_value, acc;
+    char name[HTTP1_NAME_MAX]; /* the field name; then, for Connection and Expect, a token */
 };
 
 /** Start a fresh stream in the given direction, at a message start. For requests a PROXY

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* file: bytes that move inside the kernel. Owed bytes leave first; the moved ones are counted. */
-#define TB_DECLARE_HOOKS
 #include "hooks/through.h"
 
 static COLD void sent(int fd, ssize_t n)
@@ -20,7 +19,7 @@ static COLD void consumed(int fd, ssize_t n)
     tb_errno_set(saved);
 }
 
-EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t n)
+ssize_t hook_sendfile(int out, int in, off_t *off, size_t n)
 {
     if (is_foreign(out))
         return REAL(sendfile)(out, in, off, n);
@@ -31,7 +30,7 @@ EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t n)
     return r;
 }
 
-EXPORT ssize_t sendfile64(int out, int in, off64_t *off, size_t n)
+ssize_t hook_sendfile64(int out, int in, off64_t *off, size_t n)
 {
     if (is_foreign(out))
         return REAL(sendfile64)(out, in, off, n);
@@ -42,7 +41,7 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *off, size_t n)
     return r;
 }
 
-EXPORT ssize_t splice(int in, off64_t *offin, int out, off64_t *offout, size_t n, unsigned flags)
+ssize_t hook_splice(int in, off64_t *offin, int out, off64_t *offout, size_t n, unsigned flags)
 {
     if (is_foreign(in) && is_foreign(out))
         return REAL(splice)(in, offin, out, offout, n, flags);

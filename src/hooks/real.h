@@ -40,15 +40,13 @@ extern struct real real_;
 /** Find them all. Idempotent; any thread, any time. */
 void real_bind(void);
 
-#define EXPORT __attribute__((visibility("default")))
-#define COLD   __attribute__((noinline, cold))
+#define COLD __attribute__((noinline, cold))
 
-/* Declared here, not by the libc headers: those give some of them other attributes or types (the
- * variadic ones), and under musl not all exist. */
-#define HOOK(family, ret, name, params, args) EXPORT ret name params;
-#ifdef TB_DECLARE_HOOKS
+/* The exported functions: hook_NAME in C, NAME in the symbol table, so that the libc headers'
+ * attributes and (variadic) types of the same names are none of our business. */
+#define HOOK(family, ret, name, params, args) \
+    __attribute__((visibility("default"))) ret hook_##name params __asm__(#name);
 #include "hooks/hooks.def"
-#endif
 #undef HOOK
 
 static inline bool is_foreign(int fd)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* recv: the reading family. The real call comes first; what it returned is then looked at. */
-#define TB_DECLARE_HOOKS
 #include "hooks/recv.h"
 
 _Static_assert(sizeof(struct iovec) == sizeof(struct edit_piece) &&
@@ -51,7 +50,7 @@ COLD void recv_after_msg(int fd, const struct msghdr *msg, ssize_t got, int flag
     recv_after_pieces(fd, msg->msg_iov, msg->msg_iovlen, got, flags);
 }
 
-EXPORT ssize_t read(int fd, void *buf, size_t n)
+ssize_t hook_read(int fd, void *buf, size_t n)
 {
     if (is_foreign(fd))
         return REAL(read)(fd, buf, n);
@@ -60,7 +59,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t n)
     return got;
 }
 
-EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t buflen)
+ssize_t hook___read_chk(int fd, void *buf, size_t n, size_t buflen)
 {
     if (is_foreign(fd))
         return REAL(__read_chk)(fd, buf, n, buflen);
@@ -69,7 +68,7 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t buflen)
     return got;
 }
 
-EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+ssize_t hook_recv(int fd, void *buf, size_t n, int flags)
 {
     if (is_foreign(fd))
         return REAL(recv)(fd, buf, n, flags);
@@ -78,7 +77,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
     return got;
 }
 
-EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
+ssize_t hook___recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
 {
     if (is_foreign(fd))
         return REAL(__recv_chk)(fd, buf, n, buflen, flags);
@@ -87,7 +86,7 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
     return got;
 }
 
-EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
+ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
                         socklen_t *len)
 {
     if (is_foreign(fd))
@@ -97,7 +96,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr 
     return got;
 }
 
-EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags,
+ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags,
                               struct sockaddr *from, socklen_t *len)
 {
     if (is_foreign(fd))
@@ -107,7 +106,7 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int fl
     return got;
 }
 
-EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     if (is_foreign(fd))
         return REAL(recvmsg)(fd, msg, flags);
@@ -116,7 +115,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
     return got;
 }
 
-EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
+int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
 {
     if (is_foreign(fd))
         return REAL(recvmmsg)(fd, vec, n, flags, timeout);
@@ -126,7 +125,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct t
     return got;
 }
 
-EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+ssize_t hook_readv(int fd, const struct iovec *iov, int n)
 {
     if (is_foreign(fd))
         return REAL(readv)(fd, iov, n);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send: the writing family. */
-#define TB_DECLARE_HOOKS
 #include "hooks/through.h"
 
 #include <errno.h>
 
 #include "sys/probe.h"
 
-EXPORT ssize_t write(int fd, const void *buf, size_t n)
+ssize_t hook_write(int fd, const void *buf, size_t n)
 {
     if (is_foreign(fd))
         return REAL(write)(fd, buf, n);
@@ -15,7 +14,7 @@ EXPORT ssize_t write(int fd, const void *buf, size_t n)
     return call_through(&c);
 }
 
-EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
+ssize_t hook_send(int fd, const void *buf, size_t n, int flags)
 {
     if (is_foreign(fd))
         return REAL(send)(fd, buf, n, flags);
@@ -23,7 +22,7 @@ EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
     return call_through(&c);
 }
 
-EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
+ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
                       socklen_t len)
 {
     if (is_foreign(fd))
@@ -44,7 +43,7 @@ static ssize_t one_message(int fd, const struct msghdr *msg, int flags)
     return call_through(&c);
 }
 
-EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     if (is_foreign(fd))
         return REAL(sendmsg)(fd, msg, flags);
@@ -74,7 +73,7 @@ static COLD int messages(int fd, struct mmsghdr *vec, unsigned n, int flags)
     return done > 0 || n == 0 ? (int)done : -1;
 }
 
-EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
+int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
     bool plain = is_foreign(fd) || fdtab_kind(fd) == FD_UNKNOWN || n > 1024;
     if (plain || !probe_range(vec, n * sizeof(*vec)))
@@ -82,7 +81,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
     return messages(fd, vec, n, flags);
 }
 
-EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+ssize_t hook_writev(int fd, const struct iovec *iov, int n)
 {
     if (is_foreign(fd))
         return REAL(writev)(fd, iov, n);

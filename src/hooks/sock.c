@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sock: where sockets come from. */
-#define TB_DECLARE_HOOKS
 #include "hooks/through.h"
 
-EXPORT int socket(int domain, int type, int protocol)
+int hook_socket(int domain, int type, int protocol)
 {
     int fd = REAL(socket)(domain, type, protocol);
     if (fd >= 0)
@@ -11,7 +10,7 @@ EXPORT int socket(int domain, int type, int protocol)
     return fd;
 }
 
-EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
+int hook_socketpair(int domain, int type, int protocol, int sv[2])
 {
     int r = REAL(socketpair)(domain, type, protocol, sv);
     if (r == 0) {
@@ -21,7 +20,7 @@ EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
     return r;
 }
 
-EXPORT int listen(int fd, int backlog)
+int hook_listen(int fd, int backlog)
 {
     if (!is_foreign(fd))
         engine_listening(fd);
@@ -30,7 +29,7 @@ EXPORT int listen(int fd, int backlog)
 
 /* Errno is kept over engine_waiting() by the engine's callers' contract: a failed accept sets it
  * again, a good one does not read it. */
-EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
+int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     if (engine_serving())
         engine_waiting();
@@ -40,7 +39,7 @@ EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
     return got;
 }
 
-EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     if (engine_serving())
         engine_waiting();
@@ -50,7 +49,7 @@ EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     return got;
 }
 
-EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     if (!is_foreign(fd) && engine_serving())
         engine_connecting(fd);
@@ -65,7 +64,7 @@ static COLD void shutting(int fd)
     tb_errno_set(saved);
 }
 
-EXPORT int shutdown(int fd, int how)
+int hook_shutdown(int fd, int how)
 {
     if (fdtab_kind(fd) == FD_CONN && how != SHUT_RD)
         shutting(fd);

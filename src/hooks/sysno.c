@@ -3,7 +3,6 @@
  * sysno: syscall(), for the numbers that runtimes use on sockets (libuv closes
  * and polls through it). Any other number passes untouched (bug museum 23).
  */
-#define TB_DECLARE_HOOKS
 #include "hooks/recv.h"
 #include "hooks/through.h"
 
@@ -76,7 +75,7 @@ static COLD void made(long nr, long a, long b, long r)
     }
 }
 
-EXPORT long syscall(long nr, long a, long b, long c, long d, long e, long f)
+long hook_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
     switch (nr) {
     case SYS_read:

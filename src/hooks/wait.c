@@ -5,7 +5,6 @@
  * (flow.h). Nothing is done on threads that serve nothing, and never after the
  * real call.
  */
-#define TB_DECLARE_HOOKS
 #include "hooks/real.h"
 
 #include "sys/probe.h"
@@ -58,21 +57,21 @@ static COLD void before_epoll(int fd)
     tb_errno_set(saved);
 }
 
-EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
+int hook_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
     if (engine_serving())
         before_poll(fds, n);
     return REAL(poll)(fds, n, timeout);
 }
 
-EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t buflen)
+int hook___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t buflen)
 {
     if (engine_serving())
         before_poll(fds, n);
     return REAL(__poll_chk)(fds, n, timeout, buflen);
 }
 
-EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+int hook_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
                  const sigset_t *mask)
 {
     if (engine_serving())
@@ -80,7 +79,7 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
     return REAL(ppoll)(fds, n, timeout, mask);
 }
 
-EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+int hook___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
                        const sigset_t *mask, size_t buflen)
 {
     if (engine_serving())
@@ -88,14 +87,14 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time
     return REAL(__ppoll_chk)(fds, n, timeout, mask, buflen);
 }
 
-EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeout)
+int hook_select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeout)
 {
     if (engine_serving())
         before_select(n, r, w);
     return REAL(select)(n, r, w, x, timeout);
 }
 
-EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
+int hook_pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
                    const sigset_t *mask)
 {
     if (engine_serving())
@@ -103,7 +102,7 @@ EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec
     return REAL(pselect)(n, r, w, x, timeout, mask);
 }
 
-EXPORT int epoll_ctl(int fd, int op, int watched, struct epoll_event *ev)
+int hook_epoll_ctl(int fd, int op, int watched, struct epoll_event *ev)
 {
     int r = REAL(epoll_ctl)(fd, op, watched, ev);
     if (r == 0 && op == EPOLL_CTL_ADD && !is_untracked(watched))
@@ -111,21 +110,21 @@ EXPORT int epoll_ctl(int fd, int op, int watched, struct epoll_event *ev)
     return r;
 }
 
-EXPORT int epoll_wait(int fd, struct epoll_event *ev, int n, int timeout)
+int hook_epoll_wait(int fd, struct epoll_event *ev, int n, int timeout)
 {
     if (engine_serving())
         before_epoll(fd);
     return REAL(epoll_wait)(fd, ev, n, timeout);
 }
 
-EXPORT int epoll_pwait(int fd, struct epoll_event *ev, int n, int timeout, const sigset_t *mask)
+int hook_epoll_pwait(int fd, struct epoll_event *ev, int n, int timeout, const sigset_t *mask)
 {
     if (engine_serving())
         before_epoll(fd);
     return REAL(epoll_pwait)(fd, ev, n, timeout, mask);
 }
 
-EXPORT int epoll_pwait2(int fd, struct epoll_event *ev, int n, const struct timespec *timeout,
+int hook_epoll_pwait2(int fd, struct epoll_event *ev, int n, const struct timespec *timeout,
                         const sigset_t *mask)
 {
     if (engine_serving())

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+import io.ktor.client.HttpClient
+import io.ktor.client.engine.cio.CIO as ClientCIO
+import io.ktor.client.engine.cio.endpoint
+import io.ktor.client.request.get
+import io.ktor.client.request.post
+import io.ktor.client.request.setBody
+import io.ktor.client.statement.HttpResponse
+import io.ktor.client.statement.bodyAsBytes
+import io.ktor.http.HttpStatusCode
+import io.ktor.server.application.ApplicationCall
+import io.ktor.server.application.ApplicationCallPipeline
+import io.ktor.server.cio.CIO
+import io.ktor.server.engine.embeddedServer
+import io.ktor.server.request.receive
+import io.ktor.server.response.respondText
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+
+/*
+ * Ktor's coroutine server and coroutine client. A coroutine goes on at any thread of the dispatcher,
+ * and the client's connections are written by coroutines of their own, from a queue.
+ *
+ * Room rule: ordinary code that knows nothing about tracing.
+ */
+
+private val upstream = System.getenv("UPSTREAM")
+private val decoy = System.getenv("DECOY_BODY").orEmpty()
+
+/** By default every call of this client has a connection of its own. */
+private val fresh = HttpClient(ClientCIO) { engine { requestTimeout = 20_000 } }
+
+private val pipelined = HttpClient(ClientCIO) {
+    engine {
+        requestTimeout = 20_000
+        pipelining = true
+        endpoint { maxConnectionsPerRoute = 8 }
+    }
+}
+
+private fun url(id: String, leg: String) = "http://$upstream/u?id=$id&leg=$leg"
+
+private suspend fun finish(answer: HttpResponse) {
+    check(answer.status == HttpStatusCode.OK) { "upstream answered ${answer.status}" }
+    answer.bodyAsBytes()
+}
+
+private suspend fun get(client: HttpClient, id: String, leg: String) =
+    finish(client.get(url(id, leg)))
+
+private suspend fun post(id: String, leg: String) =
+    finish(fresh.post(url(id, leg)) { setBody(decoy) })
+
+/** Different ids sleep differently long, so that requests overtake each other. */
+private suspend fun work(id: String) = coroutineScope {
+    get(fresh, id, "new")
+    delay(id.sumOf { it.code } % 6L)
+    post(id, "post")
+    val piped = listOf("pipe1", "pipe2").map { async { get(pipelined, id, it) } }
+    withContext(Dispatchers.IO) { get(pipelined, id, "io") }
+    piped.awaitAll()
+}
+
+private suspend fun serve(call: ApplicationCall) {
+    call.receive<ByteArray>()
+    val id = call.request.queryParameters["id"].orEmpty()
+    try {
+        work(id)
+        call.respondText(id)
+    } catch (failure: Exception) {
+        failure.printStackTrace()
+        call.respondText(failure.toString(), status = HttpStatusCode.BadGateway)
+    }
+}
+
+/** Work that belongs to no request: whatever it carries is wrong. */
+private fun CoroutineScope.startTicker() = launch {
+    while (true) {
+        delay(10)
+        runCatching { get(pipelined, "none", "tick") }
+    }
+}
+
+fun main() {
+    val port = System.getenv("PORT").toInt()
+    embeddedServer(CIO, port = port, host = "127.0.0.1") {
+        startTicker()
+        intercept(ApplicationCallPipeline.Call) { serve(context) }
+    }.start(wait = true)
+}
