@@ -88,6 +88,9 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
 /** Did the program itself write any identity header (rule `app`)? */
 bool context_app_identity(const struct head *out);
 
+/** Count one. */
+void context_note_add(struct context_notes *notes, enum context_note n);
+
 /** Text of a note. */
 const char *context_note_name(enum context_note n);
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* peers: where each class of header may go (classes I, T, U, C; docs/headers.md). */
+/*
+ * peers: where each class of header may go. The host name decides first (of an
+ * absolute-form request the target's), then the address; docs/configuration.md
+ * has the grammar of TRACEBATON_PEERS.
+ */
 #ifndef TB_CORE_PEERS_H
 #define TB_CORE_PEERS_H
 
 #include "span.h"
 
+/** I opaque ids, T topology or vendor, U user data, C credentials. */
 enum peer_class { PEER_I, PEER_T, PEER_U, PEER_C, PEER_CLASSES };
 
 /** A peer's address as bytes. */
@@ -14,6 +19,36 @@ struct peer_addr {
     uint8_t ip[16];
 };
 
-struct peers;
+#define PEERS_RULES 48
+#define PEERS_NAME  64
+
+struct peer_rule {
+    uint8_t kind; /* private */
+    bool deny;
+    uint8_t cls, family, bits, len;
+    uint16_t port; /* 0: any */
+    uint8_t ip[16];
+    char name[PEERS_NAME];
+};
+
+struct peers {
+    bool insert_signed; /* also into requests that are signed (for object stores in the mesh) */
+    uint8_t n;
+    struct peer_rule rule[PEERS_RULES];
+};
+
+typedef void (*peers_warn)(const char *what, const char *detail, size_t n);
+
+/** I anywhere, T and U mesh-local, C nowhere. */
+void peers_default(struct peers *p);
+/** Apply a text such as "T=any;U=mesh,+.partner.example,10.9.0.0/16,!legacy.svc". A class that is
+ *  named loses its default. What cannot be read is told to warn and ignored. */
+void peers_parse(struct peers *p, struct span text, peers_warn warn);
+
+/** May this class go there? `authority` is host[:port] as the program wrote it. */
+bool peers_allow(const struct peers *p, enum peer_class cls, struct span authority,
+                 const struct peer_addr *addr);
+/** Link-local addresses and metadata services: nothing, whatever the rules say. */
+bool peers_never(struct span authority, const struct peer_addr *addr);
 
 #endif

@@ -27,9 +27,11 @@ static bool on;
 
 /* --- start ---------------------------------------------------------------------------------- */
 
+static unsigned warnings; /* counted when there is a page to count in */
+
 static void warn(const char *what, const char *detail, size_t n)
 {
-    count(COUNT_CONFIG);
+    warnings++;
     log_line(what, detail, n);
 }
 
@@ -57,10 +59,15 @@ static enum flow_runtime recognise(void)
 
 void engine_start(void)
 {
-    policy_init(&engine_policy, env_get, warn);
-    if (engine_policy.verbose)
+    const char *log = env_get("TRACEBATON_LOG");
+    if (log && *log && *log != '0')
         log_enable();
+    policy_init(&engine_policy, env_get, warn);
     page_init(engine_policy.dir, count_names, COUNT_ALL);
+    while (warnings > 0) {
+        count(COUNT_CONFIG);
+        warnings--;
+    }
     flow_init(recognise());
     on = !engine_policy.off;
 }

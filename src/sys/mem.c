@@ -13,6 +13,7 @@ void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 void *memchr(const void *p, int c, size_t n);
+size_t strlen(const char *s);
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
 
@@ -74,4 +75,12 @@ void *memchr(const void *p, int c, size_t n)
         if (*s == (uint8_t)c)
             return (void *)(uintptr_t)s;
     return NULL;
+}
+
+size_t strlen(const char *s)
+{
+    size_t n = 0;
+    while (s[n])
+        n++;
+    return n;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 import io.ktor.client.HttpClient
+import io.ktor.client.engine.apache5.Apache5
 import io.ktor.client.engine.cio.CIO as ClientCIO
-import io.ktor.client.engine.cio.endpoint
 import io.ktor.client.request.get
 import io.ktor.client.request.post
 import io.ktor.client.request.setBody
@@ -23,10 +23,11 @@ import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
+import org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBuilder
 
 /*
  * Ktor's coroutine server and coroutine client. A coroutine goes on at any thread of the dispatcher,
- * and the client's connections are written by coroutines of their own, from a queue.
+ * and either client writes from a queue, on whatever thread looks after the connection.
  *
  * Room rule: ordinary code that knows nothing about tracing.
  */
@@ -37,13 +38,19 @@ private val decoy = System.getenv("DECOY_BODY").orEmpty()
 /** By default every call of this client has a connection of its own. */
 private val fresh = HttpClient(ClientCIO) { engine { requestTimeout = 20_000 } }
 
-private val pipelined = HttpClient(ClientCIO) {
+/** Four kept connections, written by Apache's own reactor threads, not by Ktor's. */
+private val pooled = HttpClient(Apache5) {
     engine {
-        requestTimeout = 20_000
-        pipelining = true
-        endpoint { maxConnectionsPerRoute = 8 }
+        socketTimeout = 20_000
+        customizeClient { setConnectionManager(fourConnections()) }
     }
 }
+
+private fun fourConnections() =
+    PoolingAsyncClientConnectionManagerBuilder.create()
+        .setMaxConnPerRoute(4)
+        .setMaxConnTotal(4)
+        .build()
 
 private fun url(id: String, leg: String) = "http://$upstream/u?id=$id&leg=$leg"
 
@@ -63,9 +70,9 @@ private suspend fun work(id: String) = coroutineScope {
     get(fresh, id, "new")
     delay(id.sumOf { it.code } % 6L)
     post(id, "post")
-    val piped = listOf("pipe1", "pipe2").map { async { get(pipelined, id, it) } }
-    withContext(Dispatchers.IO) { get(pipelined, id, "io") }
-    piped.awaitAll()
+    val pair = listOf("pool1", "pool2").map { async { get(pooled, id, it) } }
+    withContext(Dispatchers.IO) { get(pooled, id, "io") }
+    pair.awaitAll()
 }
 
 private suspend fun serve(call: ApplicationCall) {
@@ -84,7 +91,7 @@ private suspend fun serve(call: ApplicationCall) {
 private fun CoroutineScope.startTicker() = launch {
     while (true) {
         delay(10)
-        runCatching { get(pipelined, "none", "tick") }
+        runCatching { get(pooled, "none", "tick") }
     }
 }
 

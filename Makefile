@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` builds build/libtracebaton.so and build/tracebaton; `make demo` and `make check` install what
+# is missing first. V=1 shows commands; CC=, SAN=address,undefined, CROSS_COMPILE=, BUILD=, DESTDIR=,
+# PREFIX= as usual.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+VERSION := $(shell sed -n 's/^\#define TB_VERSION "\(.*\)"/\1/p' include/tracebaton.h)
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+Q := $(if $(V),,@)
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+COMMON := -std=gnu11 -O2 -g $(WARN) -Isrc -Iinclude -MMD -MP $(if $(SAN),-fsanitize=$(SAN))
+
+# The recipe of one file for every libc. No FORTIFY, no stack protector, no outline atomics: each
+# would reference what is not everywhere. Unwind tables stay: a cancelled thread unwinds through us.
+SOFLAGS := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -U_FORTIFY_SOURCE \
+           -D_FORTIFY_SOURCE=0 -fno-stack-protector -fasynchronous-unwind-tables -fexceptions \
+           -fno-builtin-printf -fno-strict-aliasing
+ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
+ifeq ($(ARCH),aarch64)
+SOFLAGS += -mno-outline-atomics
+endif
+LDSO := -shared -nostdlib -Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-Bsymbolic \
+        -Wl,--hash-style=both -Wl,--build-id -Wl,--exclude-libs,ALL
+
+SRC   := $(wildcard src/core/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
+OBJ   := $(SRC:src/%.c=$(BUILD)/so/%.o)
+TOOL  := $(wildcard src/tool/*.c)
+TOBJ  := $(TOOL:src/%.c=$(BUILD)/tool/%.o) \
+         $(patsubst src/%.c,$(BUILD)/tool/%.o,$(wildcard src/core/*.c) src/engine/policy.c)
+CORE  := $(wildcard src/core/*.c)
+UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+
+SO := $(BUILD)/libtracebaton.so
+
+.PHONY: all check demo bench bench-build install uninstall clean format runtime runtime-registry unit
+all: $(SO) $(BUILD)/tracebaton
+
+$(BUILD)/exports.map: src/hooks/hooks.def
+	@mkdir -p $(@D)
+	$(Q){ echo '{ global:'; sed -n 's/^HOOK([a-z]*, [a-z_]*, \([a-z0-9_]*\),.*/  \1;/p' $<; \
+	      echo '  local: *; };'; } > $@
+
+$(SO): $(OBJ) $(BUILD)/exports.map
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ)
+	$(Q)mv -f $@.tmp $@
+
+$(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+$(BUILD)/so/%.o: src/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(COMMON) $(SOFLAGS) -c -o $@ $<
+
+$(BUILD)/tool/%.o: src/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $< (tool)"
+	$(Q)$(CC) $(COMMON) -c -o $@ $<
+
+$(BUILD)/tracebaton: $(TOBJ)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(if $(SAN),-fsanitize=$(SAN)) -o $@ $(TOBJ) $(TOOL_LIBS)
+
+# Unit tests link the rooms they test; the sanitizers are always on.
+UNITFLAGS := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+UNITSRC   := $(wildcard src/core/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
+$(BUILD)/tests/unit/rooms.a: $(UNITSRC:src/%.c=$(BUILD)/unit/%.o)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@; $(CROSS_COMPILE)ar rcs $@ $^
+$(BUILD)/unit/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(UNITFLAGS) -c -o $@ $<
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/tests/unit/rooms.a
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(UNITFLAGS) -Itests -o $@ $< $(BUILD)/tests/unit/rooms.a -lpthread
+unit: $(UNIT)
+
+$(BUILD)/tests/bench: tests/bench/bench.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -Wall -o $@ $<
+bench: all $(BUILD)/tests/bench
+	$(Q)packaging/setup bench
+	$(Q)BUILD=$(BUILD) tests/bench/run
+
+check:
+	$(Q)packaging/setup build check
+	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)BUILD=$(BUILD) tests/run
+
+demo:
+	$(Q)packaging/setup build demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) examples/demo/run
+
+runtime: all
+	$(Q)packaging/setup check
+	$(Q)BUILD=$(BUILD) tests/runtime/run.py --table
+
+runtime-registry: all
+	$(Q)tests/runtime-registry/run
+
+install: all
+	install -D -m 755 $(SO) $(DESTDIR)$(PREFIX)/lib/tracebaton/libtracebaton.so
+	install -D -m 755 $(BUILD)/tracebaton $(DESTDIR)$(PREFIX)/bin/tracebaton
+	install -D -m 644 packaging/man/tracebaton.1 $(DESTDIR)$(PREFIX)/share/man/man1/tracebaton.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/lib/tracebaton/libtracebaton.so $(DESTDIR)$(PREFIX)/bin/tracebaton \
+	      $(DESTDIR)$(PREFIX)/share/man/man1/tracebaton.1
+	-rmdir $(DESTDIR)$(PREFIX)/lib/tracebaton
+
+format:
+	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'include/*.h' 'packaging/*.c')
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' -not -path '*/registry/*' 2>/dev/null)

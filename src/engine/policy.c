@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy: see policy.h. */
+#include "engine/policy.h"
+
+#define TEXT_MAX 8192 /* of any variable; what is longer is ignored beyond */
+
+typedef const char *(*env_fn)(const char *);
+typedef void (*warn_fn)(const char *, const char *, size_t);
+
+static struct span text(env_fn env, const char *name)
+{
+    struct span s = {env(name), 0};
+    while (s.p && s.n < TEXT_MAX && s.p[s.n])
+        s.n++;
+    return s;
+}
+
+static void read_mode(struct policy *p, env_fn env, warn_fn warn)
+{
+    struct span s = text(env, "TRACEBATON");
+    p->off = span_eq(s, SPAN("off"));
+    p->shadow = span_eq(s, SPAN("shadow"));
+    if (s.n && !p->off && !p->shadow && !span_eq(s, SPAN("on")))
+        warn("TRACEBATON is off, shadow or on; ignored", s.p, s.n);
+    s = text(env, "TRACEBATON_ATTRIBUTION");
+    p->best = span_eq(s, SPAN("best"));
+    if (s.n && !p->best && !span_eq(s, SPAN("strict")))
+        warn("TRACEBATON_ATTRIBUTION is strict or best; ignored", s.p, s.n);
+}
+
+/* An empty value is as good as none (OpenTelemetry environment variables). */
+static void read_names(struct policy *p, env_fn env, warn_fn warn)
+{
+    struct span s = text(env, "TRACEBATON_PROPAGATORS");
+    if (!s.n)
+        s = text(env, "OTEL_PROPAGATORS");
+    names_default(&p->names);
+    if (s.n)
+        names_select(&p->names, s, warn);
+    names_add(&p->names, text(env, "TRACEBATON_HEADERS"), warn);
+    s = text(env, "TRACEBATON_TRACESTATE");
+    p->names.strict = span_eq(s, SPAN("strict"));
+    if (s.n && !p->names.strict && !span_eq(s, SPAN("lenient")))
+        warn("TRACEBATON_TRACESTATE is lenient or strict; ignored", s.p, s.n);
+}
+
+static void read_dir(struct policy *p, env_fn env, warn_fn warn)
+{
+    struct span s = text(env, "TRACEBATON_DIR");
+    if (s.n >= POLICY_DIR) {
+        warn("TRACEBATON_DIR is too long; ignored", s.p, s.n);
+        s.n = 0;
+    }
+    if (s.n)
+        memcpy(p->dir, s.p, s.n);
+    p->dir[s.n] = 0;
+}
+
+void policy_init(struct policy *p, env_fn env, warn_fn warn)
+{
+    memset(p, 0, sizeof(*p));
+    read_mode(p, env, warn);
+    read_names(p, env, warn);
+    peers_default(&p->peers);
+    peers_parse(&p->peers, text(env, "TRACEBATON_PEERS"), warn);
+    read_dir(p, env, warn);
+}
