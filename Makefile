@@ -49,7 +49,7 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ)
 	$(Q)mv -f $@.tmp $@
 
-$(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+$(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

@@ -500,12 +500,21 @@ static enum http1_event value_ows(struct run *r)
     return NEXT;
 }
 
+/* NUL, CR and LF are dangerous in a value; other control bytes only make it invalid (RFC 9110 5.5),
+ * which is for those to see who want the value. */
+static inline bool ends_value(char c)
+{
+    return c == '\r' || c == '\n' || c == 0;
+}
+
 static enum http1_event value(struct run *r)
 {
     size_t from = r->i;
-    do {
+    for (;; r->i++) {
         r->i += plain_run(r->p + r->i, r->n - r->i);
-    } while (r->i < r->n && r->p[r->i] == '\t' && r->i++ < r->n);
+        if (r->i == r->n || ends_value(r->p[r->i]))
+            break;
+    }
     enum http1_event ev = value_piece(r, r->p + from, r->i - from);
     if (ev != NEXT || r->i == r->n)
         return ev;

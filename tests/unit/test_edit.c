@@ -27,7 +27,8 @@ static void expect(bool ok, const char *what)
 static size_t model(const struct edit *e, const char *prog, char *out)
 {
     size_t n = 0, at = 0;
-    memcpy(out, e->lead.p, e->lead.n);
+    if (e->lead.n)
+        memcpy(out, e->lead.p, e->lead.n);
     n += e->lead.n;
     for (unsigned i = 0; i < e->n; i++) {
         memcpy(out + n, prog + at, e->ins[i].at - at);
