@@ -33,7 +33,7 @@ import org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBu
  */
 
 private val upstream = System.getenv("UPSTREAM")
-private val decoy = System.getenv("DECOY_BODY").orEmpty()
+private val decoy = System.getenv("DECOY")
 
 /** By default every call of this client has a connection of its own. */
 private val fresh = HttpClient(ClientCIO) { engine { requestTimeout = 20_000 } }
@@ -52,7 +52,7 @@ private fun fourConnections() =
         .setMaxConnTotal(4)
         .build()
 
-private fun url(id: String, leg: String) = "http://$upstream/u?id=$id&leg=$leg"
+private fun url(id: String, leg: String) = "http://$upstream/?id=$id&leg=$leg"
 
 private suspend fun finish(answer: HttpResponse) {
     check(answer.status == HttpStatusCode.OK) { "upstream answered ${answer.status}" }
@@ -63,13 +63,13 @@ private suspend fun get(client: HttpClient, id: String, leg: String) =
     finish(client.get(url(id, leg)))
 
 private suspend fun post(id: String, leg: String) =
-    finish(fresh.post(url(id, leg)) { setBody(decoy) })
+    finish(fresh.post(url(id, leg)) { setBody(decoy + id) })
 
 /** Different ids sleep differently long, so that requests overtake each other. */
 private suspend fun work(id: String) = coroutineScope {
     get(fresh, id, "new")
     delay(id.sumOf { it.code } % 6L)
-    post(id, "post")
+    post(id, "b")
     val pair = listOf("pool1", "pool2").map { async { get(pooled, id, it) } }
     withContext(Dispatchers.IO) { get(pooled, id, "io") }
     pair.awaitAll()
@@ -79,7 +79,7 @@ private suspend fun serve(call: ApplicationCall) {
     call.receive<ByteArray>()
     val id = call.request.queryParameters["id"].orEmpty()
     try {
-        work(id)
+        if (id != "0") work(id) // 0 only asks whether we are there
         call.respondText(id)
     } catch (failure: Exception) {
         failure.printStackTrace()

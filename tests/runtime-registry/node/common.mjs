@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const port = Number(process.env.PORT);
 export const origin = `http://${process.env.UPSTREAM}`;
-export const decoy = process.env.DECOY_BODY ?? '';
+export const body = (id) => process.env.DECOY + id;
 
-export const path = (id, leg) => `/u?id=${id}&leg=${leg}`;
+export const path = (id, leg) => `/?id=${id}&leg=${leg}`;
 
 /* Different ids sleep differently long, so that requests overtake each other. */
 export const pause = (id) => sleep([...id].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 6);

@@ -15,7 +15,7 @@ pub type Arguments = HashMap<String, String>;
 #[derive(Clone)]
 pub struct Calls {
     upstream: String,
-    decoy: Bytes,
+    decoy: String,
     fresh: reqwest::Client,
     pooled: reqwest::Client,
 }
@@ -30,15 +30,15 @@ impl Calls {
         let client = || reqwest::Client::builder().timeout(Duration::from_secs(20));
         Ok(Calls {
             upstream: env::var("UPSTREAM")?,
-            decoy: Bytes::from(env::var("DECOY_BODY").unwrap_or_default()),
+            decoy: env::var("DECOY")?,
             fresh: client().pool_max_idle_per_host(0).build()?,
             pooled: client().build()?,
         })
     }
 
-    /// All calls of one request. Errors are the first call's that failed; they are also logged.
+    /// All calls of one request; none for id 0, which only asks whether we are there. Errors are the first call's that failed; they are also logged.
     pub async fn work(&self, id: &str) -> Result<(), Failure> {
-        let outcome = self.legs(id).await;
+        let outcome = if id == "0" { Ok(()) } else { self.legs(id).await };
         if let Err(why) = &outcome {
             eprintln!("{id}: {why}");
         }
@@ -56,7 +56,7 @@ impl Calls {
     async fn legs(&self, id: &str) -> Result<(), Failure> {
         self.get(&self.fresh, id, "new").await?;
         pause(id).await;
-        self.post(id, "post").await?;
+        self.post(id, "b").await?;
         let (calls, owned) = (self.clone(), id.to_owned());
         let task = tokio::spawn(async move { calls.get(&calls.pooled, &owned, "task").await });
         let (pool, bare) = tokio::join!(self.get(&self.pooled, id, "pool"), self.bare(id, "bare"));
@@ -64,7 +64,7 @@ impl Calls {
     }
 
     fn url(&self, id: &str, leg: &str) -> String {
-        format!("http://{}/u?id={id}&leg={leg}", self.upstream)
+        format!("http://{}/?id={id}&leg={leg}", self.upstream)
     }
 
     async fn get(&self, client: &reqwest::Client, id: &str, leg: &str) -> Result<(), Failure> {
@@ -74,7 +74,7 @@ impl Calls {
     }
 
     async fn post(&self, id: &str, leg: &str) -> Result<(), Failure> {
-        let request = self.pooled.post(self.url(id, leg)).body(self.decoy.clone());
+        let request = self.pooled.post(self.url(id, leg)).body(format!("{}{id}", self.decoy));
         request.send().await?.error_for_status()?.bytes().await?;
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Calls {
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         for part in ["1", "2"] {
-            let request = hyper::Request::get(format!("/u?id={id}&leg={leg}{part}"))
+            let request = hyper::Request::get(format!("/?id={id}&leg={leg}{part}"))
                 .header("host", &self.upstream)
                 .body(Full::<Bytes>::default())?;
             let answer = sender.send_request(request).await?;

@@ -24,13 +24,13 @@ impl Calls {
     fn new() -> Result<Self, Failure> {
         Ok(Calls {
             upstream: env::var("UPSTREAM")?,
-            decoy: env::var("DECOY_BODY").unwrap_or_default(),
+            decoy: env::var("DECOY")?,
             pooled: agent(),
         })
     }
 
     fn url(&self, id: &str, leg: &str) -> String {
-        format!("http://{}/u?id={id}&leg={leg}", self.upstream)
+        format!("http://{}/?id={id}&leg={leg}", self.upstream)
     }
 
     fn get(&self, agent: &Agent, id: &str, leg: &str) -> Result<(), Failure> {
@@ -39,15 +39,18 @@ impl Calls {
     }
 
     fn post(&self, id: &str, leg: &str) -> Result<(), Failure> {
-        let mut answer = self.pooled.post(self.url(id, leg)).send(&self.decoy)?;
+        let mut answer = self.pooled.post(self.url(id, leg)).send(format!("{}{id}", self.decoy))?;
         answer.body_mut().read_to_vec()?;
         Ok(())
     }
 
     fn work(&self, id: &str) -> Result<(), Failure> {
+        if id == "0" {
+            return Ok(());
+        }
         self.get(&agent(), id, "new")?;
         pause(id);
-        self.post(id, "post")?;
+        self.post(id, "b")?;
         thread::scope(|scope| {
             let child = scope.spawn(|| self.get(&self.pooled, id, "child"));
             let own = self.get(&self.pooled, id, "pool");

@@ -24,9 +24,8 @@ import java.util.concurrent.Executors;
 final class Calls {
     private static final int PATIENCE_MS = 20_000;
 
-    private final String base = "http://" + Objects.requireNonNull(System.getenv("UPSTREAM")) + "/u";
-    private final byte[] decoy =
-            System.getenv().getOrDefault("DECOY_BODY", "").getBytes(StandardCharsets.UTF_8);
+    private final String base = "http://" + Objects.requireNonNull(System.getenv("UPSTREAM")) + "/";
+    private final String decoy = Objects.requireNonNull(System.getenv("DECOY"));
     private final HttpClient client =
             HttpClient.newBuilder()
                     .version(HttpClient.Version.HTTP_1_1)
@@ -46,11 +45,12 @@ final class Calls {
                 .orElse("");
     }
 
-    /** All calls of one request; throws when one of them fails. */
+    /** All calls of one request, none for id 0 (only asks whether we are there); throws when one of them fails. */
     void work(String id) throws Exception {
+        if (id.equals("0")) return;
         urlConnection(id, "new", Map.of("Connection", "close"), null);
         pause(id);
-        urlConnection(id, "post", Map.of("Content-Type", "text/plain"), decoy);
+        urlConnection(id, "b", Map.of("Content-Type", "text/plain"), decoy + id);
         try (var children = Executors.newVirtualThreadPerTaskExecutor()) {
             var child = children.submit(() -> urlConnection(id, "child", Map.of(), null));
             urlConnection(id, "kept", Map.of(), null);
@@ -87,7 +87,7 @@ final class Calls {
         return HttpRequest.newBuilder(uri(id, leg)).timeout(Duration.ofMillis(PATIENCE_MS)).build();
     }
 
-    private Void urlConnection(String id, String leg, Map<String, String> headers, byte[] body)
+    private Void urlConnection(String id, String leg, Map<String, String> headers, String body)
             throws IOException {
         var connection = (HttpURLConnection) uri(id, leg).toURL().openConnection();
         connection.setConnectTimeout(PATIENCE_MS);
@@ -95,7 +95,7 @@ final class Calls {
         headers.forEach(connection::setRequestProperty);
         if (body != null) {
             connection.setDoOutput(true);
-            connection.getOutputStream().write(body);
+            connection.getOutputStream().write(body.getBytes(StandardCharsets.UTF_8));
         }
         check(connection.getResponseCode());
         try (InputStream answer = connection.getInputStream()) {

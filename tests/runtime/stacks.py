@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stacks: how each real program is started. class `right`: 100 % right; `warmup`: the same after
+64 exchanges; `nowrong`: 0 wrong, what is missing is counted."""
+import os
+import shutil
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+APPS = os.path.join(HERE, "apps")
+PY = "/usr/bin/python3"
+JARS = "/usr/share/java"
+
+
+class Stack:
+    def __init__(self, name, cls, command, needs=(), legs=4, env=None, prepare=None, proxy=False,
+                 keepalive=True, concurrency=32):
+        self.name, self.cls, self.command, self.needs = name, cls, command, needs
+        self.legs, self.env, self.prepare, self.proxy = legs, env or {}, prepare, proxy
+        self.keepalive, self.concurrency = keepalive, concurrency
+
+    def missing(self):
+        """The first thing that is not installed, or None."""
+        for need in self.needs:
+            if need.startswith("/"):
+                if not os.path.exists(need):
+                    return need
+            elif need.startswith("py:"):
+                if subprocess.run([PY, "-c", f"import {need[3:]}"], capture_output=True).returncode:
+                    return f"python3-{need[3:]}"
+            elif not shutil.which(need):
+                return need
+        return None
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def compile_c(where, port, up):
+    subprocess.run(["gcc", "-O1", "-o", f"{where}/mhd", f"{APPS}/mhd.c", "-lmicrohttpd", "-lcurl"], check=True)
+
+
+def jars(*patterns):
+    import glob
+    out = []
+    for p in patterns:
+        out += sorted(glob.glob(f"{JARS}/{p}"))
+    return ":".join(out)
+
+
+TOMCAT = lambda: jars("tomcat10-*.jar", "tomcat-embed*.jar", "jakarta*.jar", "*servlet-api*.jar", "tomcat10*.jar")
+JETTY = lambda: jars("jetty9-*.jar", "javax.servlet-api*.jar", "servlet-api*.jar")
+NETTY = lambda: jars("netty-all*.jar", "netty-*.jar", "netty*.jar")
+
+
+def compile_java(classpath, *files):
+    def prepare(where, port, up):
+        subprocess.run(["javac", "-nowarn", "-d", where, "-cp", classpath()] + [f"{APPS}/{f}" for f in files],
+                       check=True, capture_output=True)
+    return prepare
+
+
+def java(server, calls, classpath=lambda: ""):
+    return lambda where, port, up: ["java", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={where}", "-cp",
+                                    f"{where}:{classpath()}", "Sync", str(port), server, calls]
+
+
+def nginx_conf(keepalive):
+    def prepare(where, port, up):
+        extra = "keepalive 8;" if keepalive else ""
+        keep = 'proxy_http_version 1.1; proxy_set_header Connection "";' if keepalive else ""
+        write(f"{where}/nginx.conf", f"""
+daemon off; pid {where}/pid; error_log stderr crit; worker_processes 1;
+events {{ worker_connections 512; }}
+http {{ access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}/p; fastcgi_temp_path {where}/f;
+  uwsgi_temp_path {where}/u; scgi_temp_path {where}/s;
+  upstream up {{ server {up}; {extra} }}
+  server {{ listen 127.0.0.1:{port}; location / {{ {keep} proxy_pass http://up; }} }} }}
+""")
+    return prepare
+
+
+def apache_conf(mpm, body):
+    def prepare(where, port, up):
+        mods = "/usr/lib/apache2/modules"
+        write(f"{where}/upstream", up)
+        shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
+        os.chmod(where, 0o755)
+        write(f"{where}/apache.conf", f"""
+ServerRoot {where}
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {where}/pid
+ErrorLog /dev/stderr
+LogLevel crit
+Mutex pthread
+LoadModule mpm_{mpm}_module {mods}/mod_mpm_{mpm}.so
+LoadModule authz_core_module {mods}/mod_authz_core.so
+LoadModule dir_module {mods}/mod_dir.so
+LoadModule mime_module {mods}/mod_mime.so
+TypesConfig /etc/mime.types
+DocumentRoot {where}
+<Directory {where}>
+  Require all granted
+</Directory>
+{body(where, up)}
+""")
+    return prepare
+
+
+def mod_php(where, up):
+    import glob
+    so = sorted(glob.glob("/usr/lib/apache2/modules/libphp*.so"))
+    return (f"LoadModule php_module {so[-1]}\nDirectoryIndex index.php\nAddHandler application/x-httpd-php .php\n"
+            "StartServers 8\nMinSpareServers 8\nMaxRequestWorkers 40")
+
+
+def mod_proxy(where, up):
+    mods = "/usr/lib/apache2/modules"
+    return (f"LoadModule proxy_module {mods}/mod_proxy.so\nLoadModule proxy_http_module {mods}/mod_proxy_http.so\n"
+            f"ProxyPass / http://{up}/")
+
+
+def haproxy_conf(where, port, up):
+    write(f"{where}/haproxy.cfg", f"""
+defaults
+  mode http
+  timeout client 30s
+  timeout server 30s
+  timeout connect 5s
+frontend f
+  bind 127.0.0.1:{port}
+  default_backend b
+backend b
+  server up {up}
+""")
+
+
+def gunicorn(kind, app, threads=()):
+    return lambda where, port, up: [PY, "-m", "gunicorn", "-k", kind, "-w", "4", *threads, "--chdir", APPS,
+                                    "--log-level", "error", "-b", f"127.0.0.1:{port}", app]
+
+
+def uvicorn(loop):
+    return lambda where, port, up: [PY, "-m", "uvicorn", "--app-dir", APPS, "--loop", loop, "--port", str(port),
+                                    "--log-level", "error", "async_app:app"]
+
+
+def php_files(where, port, up):
+    shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
+
+
+def mono_build(where, port, up):
+    subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
+
+
+FLASK = ("py:flask", "py:requests")
+STACKS = [
+    Stack("flask-dev", "right", lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/flask_app.py", "run", "-p", str(p)],
+          FLASK, legs=5),
+    Stack("gunicorn-sync", "right", gunicorn("sync", "flask_app:app"), FLASK + ("py:gunicorn",), legs=5),
+    Stack("gunicorn-gthread", "right", gunicorn("gthread", "flask_app:app", ("--threads", "8")),
+          FLASK + ("py:gunicorn",), legs=5),
+    Stack("django-runserver", "right", lambda w, p, u: [PY, f"{APPS}/django_app.py", "runserver", "--noreload", str(p)],
+          ("py:django", "py:requests"), legs=3),
+    Stack("django-gunicorn", "right", gunicorn("sync", "django_app:application"), ("py:django", "py:gunicorn"), legs=3),
+    Stack("webrick", "right", lambda w, p, u: ["ruby", f"{APPS}/webrick.rb", str(p)], ("ruby",)),
+    Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=php_files,
+          env={"PHP_CLI_SERVER_WORKERS": ""}),
+    Stack("apache-mod_php", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
+          ("apache2", "php"), prepare=apache_conf("prefork", mod_php)),
+    Stack("perl-daemon", "right", lambda w, p, u: ["perl", f"{APPS}/daemon.pl", str(p)],
+          ("/usr/share/perl5/HTTP/Daemon.pm", "/usr/share/perl5/LWP.pm")),
+    Stack("mhd-thread", "right", lambda w, p, u: [f"{w}/mhd", str(p), "thread"], ("/usr/include/microhttpd.h",),
+          prepare=compile_c),
+    Stack("mhd-pool", "right", lambda w, p, u: [f"{w}/mhd", str(p), "pool"], ("/usr/include/microhttpd.h",),
+          prepare=compile_c),
+    Stack("java-httpserver", "right", java("jdk", "huc"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("tomcat10", "warmup", java("TomcatStack", "huc", TOMCAT), ("javac", f"{JARS}/tomcat10-embed-core.jar"),
+          prepare=compile_java(TOMCAT, "Sync.java", "TomcatStack.java")),
+    Stack("apache-proxy", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"], ("apache2",),
+          prepare=apache_conf("event", mod_proxy), proxy=True, legs=1),
+    Stack("nginx-proxy", "right", lambda w, p, u: ["nginx", "-e", "stderr", "-c", f"{w}/nginx.conf"], ("nginx",),
+          prepare=nginx_conf(False), proxy=True, legs=1),
+    Stack("nginx-keepalive", "right", lambda w, p, u: ["nginx", "-e", "stderr", "-c", f"{w}/nginx.conf"], ("nginx",),
+          prepare=nginx_conf(True), proxy=True, legs=1),
+    Stack("node-http", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "http"], ("node",)),
+    Stack("node-fetch", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "fetch"], ("node",)),
+    Stack("uvicorn-asyncio", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx")),
+    Stack("uvicorn-uvloop", "nowrong", uvicorn("uvloop"), ("py:fastapi", "py:uvloop", "py:httpx")),
+    Stack("fastapi-plain", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx"), env={"PLAIN": "1"}),
+    Stack("aiohttp", "nowrong", lambda w, p, u: [PY, f"{APPS}/async_app.py", str(p)], ("py:aiohttp",)),
+    Stack("gunicorn-gevent", "nowrong", gunicorn("gevent", "flask_app:app"), FLASK + ("py:gevent",), legs=5),
+    Stack("flask-fan-out", "nowrong", gunicorn("gthread", "flask_app:fan_out", ("--threads", "8")), FLASK, legs=3,
+          env={"FAN_OUT": "1"}),
+    Stack("puma", "nowrong", lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/config.ru"],
+          ("puma",)),
+    Stack("java-client-sync", "nowrong", java("jdk", "client"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("java-client-async", "nowrong", java("jdk", "async"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("java-executor", "nowrong", java("jdk", "executor"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("java-shared-pool", "nowrong", java("jdk", "shared"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("jetty9", "nowrong", java("JettyStack", "huc", JETTY), ("javac", f"{JARS}/jetty9-server.jar"),
+          prepare=compile_java(JETTY, "Sync.java", "JettyStack.java")),
+    Stack("netty-same-loop", "nowrong", java("NettyStack", "huc", NETTY), ("javac", f"{JARS}/netty-all.jar"),
+          prepare=compile_java(NETTY, "Sync.java", "NettyStack.java"), env={"NETTY": "same"}),
+    Stack("netty-other-loop", "nowrong", java("NettyStack", "huc", NETTY), ("javac", f"{JARS}/netty-all.jar"),
+          prepare=compile_java(NETTY, "Sync.java", "NettyStack.java"), env={"NETTY": "other"}),
+    Stack("haproxy", "nowrong", lambda w, p, u: ["haproxy", "-db", "-f", f"{w}/haproxy.cfg"], ("haproxy",),
+          prepare=haproxy_conf, proxy=True, legs=1),
+    Stack("mono", "nowrong", lambda w, p, u: ["mono", f"{w}/app.exe", str(p)], ("mono", "mcs"), prepare=mono_build),
+]
