@@ -25,7 +25,8 @@ enum http1_event {
     HTTP1_EMPTY_LINE, /* stopped *before* the CR of the empty line that ends the head: every
                        * field line is complete; whole lines may be inserted here. Reported at
                        * most once for each head. Not reported where the head must be left alone
-                       * (that is HTTP1_DOWN). */
+                       * (that is HTTP1_DOWN). That LF follows is known only where that byte was
+                       * given too; if it does not follow, HTTP1_DOWN says so later. */
     HTTP1_HEAD,       /* the LF of the empty line was consumed: framing is known */
     HTTP1_END,        /* the message (head and body) ended; the next byte starts another. For a
                        * body of no bytes it follows HTTP1_HEAD without consuming anything. */
@@ -36,10 +37,10 @@ enum http1_event {
 #define HTTP1_REASONS(X)                                                                         \
     X(NONE, "none")                                                                              \
     X(NOT_HTTP, "not-http")             /* first byte(s) cannot begin a message */               \
-    X(TLS, "tls")                       /* 0x16 0x03 at a message start */                       \
+    X(TLS, "tls")                       /* 0x16, the handshake, at a message start */             \
     X(HTTP2, "http2")                   /* the connection preface PRI * HTTP/2.0 */              \
     X(BAD_START_LINE, "bad-start-line") /* request or status line malformed, HTTP/0.9, other major */ \
-    X(BAD_FIELD, "bad-field")           /* name not a token, space before colon, NUL, control */ \
+    X(BAD_FIELD, "bad-field")           /* name not a token, space before colon, NUL */           \
     X(BARE_CR, "bare-cr")                                                                        \
     X(BARE_LF, "bare-lf")                                                                        \
     X(BAD_LENGTH, "bad-length")         /* Content-Length not digits, overflow, several unequal */ \
@@ -47,10 +48,9 @@ enum http1_event {
     X(BAD_TE, "bad-te")                 /* Transfer-Encoding other than exactly one "chunked" */ \
     X(BAD_CHUNK, "bad-chunk")                                                                    \
     X(UPGRADE, "upgrade")               /* after a head with Upgrade, or a 101 */                \
-    X(CONNECT, "connect")                                                                        \
+    X(CONNECT, "connect")               /* a CONNECT request, or a 2xx answer to one */           \
     X(HEAD_TOO_LARGE, "head-too-large") /* over HTTP1_HEAD_MAX */                                \
-    X(BAD_PROXY, "bad-proxy")           /* malformed PROXY protocol prefix */                    \
-    X(TUNNEL, "tunnel")                 /* bytes after a close-delimited or unframed body */
+    X(BAD_PROXY, "bad-proxy")           /* malformed PROXY protocol prefix */
 
 enum http1_reason {
 #define X(id, text) HTTP1_R_##id,
@@ -102,7 +102,8 @@ struct http1 {
                         * answers, see http1_answer_to() */
     uint8_t minor;     /* HTTP/1.<minor> */
     uint8_t body;      /* enum http1_body */
-    bool started;      /* a whole start line was accepted once: this is HTTP */
+    bool started;      /* false until the LF of the first start line was accepted, true from then
+                        * on: this is HTTP, whatever comes later */
     bool upgrade;      /* Upgrade: was seen in this head */
     bool te, length;   /* Transfer-Encoding, Content-Length was seen in this head */
     bool close;        /* Connection: close, or HTTP/1.0 without keep-alive */

@@ -84,18 +84,6 @@ enum http1_event http1_due(struct http1 *h)
     return HTTP1_END;
 }
 
-bool http1_close_delimited(const struct http1 *h)
-{
-    return h->state == S_CLOSE;
-}
-
-uint64_t http1_opaque(const struct http1 *h)
-{
-    if (h->state == S_CLOSE)
-        return SIZE_MAX;
-    return h->state == S_BODY || h->state == S_CHUNK_DATA ? h->remaining : 0;
-}
-
 /* Skip; @return whether the run reached its end. */
 static bool skipped(struct run *r)
 {
@@ -108,16 +96,18 @@ static bool skipped(struct run *r)
     return h->remaining == 0;
 }
 
-enum http1_event http1_body(struct run *r)
+enum http1_event http1_in_body(struct run *r)
 {
-    if (r->h->state == S_CLOSE) {
-        r->i = r->n;
-        return NEXT;
-    }
     if (!skipped(r))
         return NEXT;
     r->h->state = S_START;
     return HTTP1_END;
+}
+
+enum http1_event http1_in_close(struct run *r)
+{
+    r->i = r->n;
+    return NEXT;
 }
 
 /* --- chunks --------------------------------------------------------------------------------- */
@@ -130,19 +120,17 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-enum http1_event http1_chunk_size(struct run *r)
+/* Up to 16 digits, below 2^62. */
+enum http1_event http1_in_chunk_size(struct run *r)
 {
     struct http1 *h = r->h;
-    char c = r->p[r->i];
-    int digit = hex(c);
-    if (digit < 0) {
-        if (!h->count)
-            return http1_down(h, HTTP1_R_BAD_CHUNK);
+    int digit = hex(r->p[r->i]);
+    if (digit < 0 && h->count > 0) {
         h->count = 0;
         h->state = S_CHUNK_EXT;
         return NEXT;
     }
-    if (h->count == 15)
+    if (digit < 0 || h->count == 16 || h->acc >> 58)
         return http1_down(h, HTTP1_R_BAD_CHUNK);
     h->count++;
     h->acc = h->acc << 4 | (unsigned)digit;
@@ -150,134 +138,103 @@ enum http1_event http1_chunk_size(struct run *r)
     return NEXT;
 }
 
+#define IN_EXT 0x8000 /* in .count: the ";" was seen */
+
 /* After the size: white space, then ";" and an extension, or the end of the line. What an extension
- * holds does not matter as long as it is text; a first byte that is neither is refused, since
+ * holds does not matter as long as it is text; anything else in front of the ";" is refused, since
  * receivers disagree on "5 5" and the like. */
-enum http1_event http1_chunk_ext(struct run *r)
+static bool ext_byte(struct http1 *h, char c)
 {
-    struct http1 *h = r->h;
-    for (; r->i < r->n; r->i++) {
-        char c = r->p[r->i];
-        if (c == '\r') {
-            r->i++;
-            h->state = S_CHUNK_LF;
-            return NEXT;
-        }
-        bool space = c == ' ' || c == '\t';
-        bool first = !(h->count & 0x8000);
-        if ((((uint8_t)c < 0x20 && c != '\t') || c == 0x7f) || (first && c != ';' && !space) ||
-            (h->count & 0x7fff) > CHUNK_EXT_MAX)
-            return http1_down(h, c == '\n' ? HTTP1_R_BARE_LF : HTTP1_R_BAD_CHUNK);
-        h->count++;
-        if (c == ';')
-            h->count |= 0x8000;
-    }
-    return NEXT;
+    if ((h->count & ~IN_EXT) == CHUNK_EXT_MAX)
+        return false;
+    h->count++;
+    if (c == ';')
+        h->count |= IN_EXT;
+    return is_space(c) || ((h->count & IN_EXT) && (uint8_t)c > ' ' && c != 0x7f);
 }
 
-enum http1_event http1_chunk_lf(struct run *r)
+enum http1_event http1_in_chunk_ext(struct run *r)
+{
+    for (; r->i < r->n && r->p[r->i] != '\r'; r->i++)
+        if (!ext_byte(r->h, r->p[r->i]))
+            return refuse(r, HTTP1_R_BAD_CHUNK);
+    return r->i < r->n ? want(r, '\r', S_CHUNK_LF, HTTP1_R_BAD_CHUNK) : NEXT;
+}
+
+enum http1_event http1_in_chunk_lf(struct run *r)
 {
     struct http1 *h = r->h;
-    if (r->p[r->i++] != '\n') {
-        r->i--;
-        return http1_down(h, HTTP1_R_BARE_CR);
-    }
+    enum http1_event ev = want(r, '\n', h->acc ? S_CHUNK_DATA : S_TRAILER, HTTP1_R_BARE_CR);
     h->remaining = h->acc;
     h->acc = 0;
     h->count = 0;
-    h->state = h->remaining ? S_CHUNK_DATA : S_TRAILER;
-    return NEXT;
+    return ev;
 }
 
-enum http1_event http1_chunk_data(struct run *r)
+enum http1_event http1_in_chunk_data(struct run *r)
 {
     if (skipped(r))
         r->h->state = S_CHUNK_CR;
     return NEXT;
 }
 
-static enum http1_event want(struct run *r, char c, enum state then)
+enum http1_event http1_in_chunk_cr(struct run *r)
 {
-    if (r->p[r->i] != c)
-        return http1_down(r->h, HTTP1_R_BAD_CHUNK);
-    r->i++;
-    r->h->state = (uint8_t)then;
-    return NEXT;
+    return want(r, '\r', S_CHUNK_DATA_LF, HTTP1_R_BAD_CHUNK);
 }
 
-enum http1_event http1_chunk_cr(struct run *r)
+enum http1_event http1_in_chunk_data_lf(struct run *r)
 {
-    return want(r, '\r', S_CHUNK_DATA_LF);
+    return want(r, '\n', S_CHUNK_SIZE, HTTP1_R_BAD_CHUNK);
 }
 
-enum http1_event http1_chunk_data_lf(struct run *r)
-{
-    return want(r, '\n', S_CHUNK_SIZE);
-}
+/* --- trailers: part of the body (RFC 9112 7.1.2); .acc counts them: bounded like a head ------- */
 
-/* --- trailers: part of the body (RFC 9112 7.1.2); bounded like a head ------------------------ */
-
-static bool too_long(struct http1 *h, size_t n)
-{
-    h->acc += n;
-    return h->acc > HTTP1_HEAD_MAX;
-}
-
-enum http1_event http1_trailer(struct run *r)
+enum http1_event http1_in_trailer(struct run *r)
 {
     struct http1 *h = r->h;
-    char c = r->p[r->i];
-    if (c == '\r') {
-        r->i++;
-        h->state = S_LAST_LF;
-        return NEXT;
-    }
-    if (c == ' ' || c == '\t' || c == ':')
-        return http1_down(h, HTTP1_R_BAD_FIELD);
+    if (r->p[r->i] == '\r')
+        return want(r, '\r', S_LAST_LF, HTTP1_R_BARE_CR);
+    if (!tchar(r->p[r->i]))
+        return refuse(r, HTTP1_R_BAD_FIELD);
     h->state = S_TRAILER_NAME;
     return NEXT;
 }
 
-enum http1_event http1_trailer_name(struct run *r)
+/* Count a byte of a trailer line that is allowed there; refuse another. */
+static enum http1_event trailer_byte(struct run *r, bool allowed)
 {
-    struct http1 *h = r->h;
-    char c = r->p[r->i++];
+    if (!allowed)
+        return refuse(r, HTTP1_R_BAD_FIELD);
+    if (r->h->acc++ == HTTP1_HEAD_MAX)
+        return http1_down(r->h, HTTP1_R_HEAD_TOO_LARGE);
+    r->i++;
+    return NEXT;
+}
+
+enum http1_event http1_in_trailer_name(struct run *r)
+{
+    char c = r->p[r->i];
     if (c == ':')
-        h->state = S_TRAILER_VALUE;
-    else if ((uint8_t)c <= ' ' || (uint8_t)c >= 0x7f || too_long(h, 1)) {
-        r->i--;
-        return http1_down(h, c == '\n' ? HTTP1_R_BARE_LF : HTTP1_R_BAD_FIELD);
-    }
-    return NEXT;
+        r->h->state = S_TRAILER_VALUE;
+    return trailer_byte(r, c == ':' || tchar(c));
 }
 
-enum http1_event http1_trailer_value(struct run *r)
+enum http1_event http1_in_trailer_value(struct run *r)
 {
-    struct http1 *h = r->h;
-    char c = r->p[r->i++];
+    char c = r->p[r->i];
     if (c == '\r')
-        h->state = S_TRAILER_LF;
-    else if (((uint8_t)c < ' ' && c != '\t') || c == 0x7f || too_long(h, 1)) {
-        r->i--;
-        return http1_down(h, c == '\n' ? HTTP1_R_BARE_LF : HTTP1_R_BAD_FIELD);
-    }
-    return NEXT;
+        return want(r, '\r', S_TRAILER_LF, HTTP1_R_BARE_CR);
+    return trailer_byte(r, !ends_value(c));
 }
 
-enum http1_event http1_trailer_lf(struct run *r)
+enum http1_event http1_in_trailer_lf(struct run *r)
 {
-    if (r->p[r->i] != '\n')
-        return http1_down(r->h, HTTP1_R_BARE_CR);
-    r->i++;
-    r->h->state = S_TRAILER;
-    return NEXT;
+    return want(r, '\n', S_TRAILER, HTTP1_R_BARE_CR);
 }
 
-enum http1_event http1_last_lf(struct run *r)
+enum http1_event http1_in_last_lf(struct run *r)
 {
-    if (r->p[r->i] != '\n')
-        return http1_down(r->h, HTTP1_R_BARE_CR);
-    r->i++;
-    r->h->state = S_START;
-    return HTTP1_END;
+    enum http1_event ev = want(r, '\n', S_START, HTTP1_R_BARE_CR);
+    return ev == NEXT ? HTTP1_END : ev;
 }

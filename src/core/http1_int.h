@@ -1,52 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http1_int: what http1.c (heads) and http1_body.c (bodies) share. */
+/*
+ * http1_int: what the files of the scanner share. http1.c is the machine,
+ * http1_line.c knows what comes before the first field line, http1_field.c the
+ * fields and the empty line, http1_body.c framing and bodies.
+ *
+ * A state function is called with at least one byte left (r->i < r->n). It
+ * consumes what it understands and returns NEXT, or the event to be reported. A
+ * byte that is refused is not consumed. What it does must not depend on how many
+ * bytes happen to be left: the events are the same however the stream is cut.
+ */
 #ifndef TB_CORE_HTTP1_INT_H
 #define TB_CORE_HTTP1_INT_H
 
 #include "http1.h"
 
-#define NEXT       ((enum http1_event)99) /* nothing to report: go on */
-#define METHOD_MAX 24
+#define NEXT          ((enum http1_event)99) /* nothing to report: go on */
+#define METHOD_MAX    24
 #define CHUNK_EXT_MAX 4096
 
+/* One list of the states that consume bytes: the enum, the prototypes and the table derive from it.
+ * HEAD: the bytes count as bytes of a message head. */
+#define HTTP1_STATES(X)                                                                          \
+    X(START, start, OTHER)                                                                       \
+    X(BLANK, blank, OTHER)                                                                       \
+    X(PROXY1, proxy1, OTHER)                                                                     \
+    X(PROXY2, proxy2, OTHER)                                                                     \
+    X(SKIP, skip, OTHER)                                                                         \
+    X(METHOD, method, HEAD)                                                                      \
+    X(TARGET, target, HEAD)                                                                      \
+    X(VERSION, version, HEAD)                                                                    \
+    X(STATUS, status, HEAD)                                                                      \
+    X(PHRASE, phrase, HEAD)                                                                      \
+    X(LINE_CR, line_cr, HEAD)                                                                    \
+    X(LINE_LF, line_lf, HEAD)                                                                    \
+    X(FIELD, field, HEAD)                                                                        \
+    X(NAME, name, HEAD)                                                                          \
+    X(VALUE_OWS, value_ows, HEAD)                                                                \
+    X(VALUE, value, HEAD)                                                                        \
+    X(VALUE_LF, value_lf, HEAD)                                                                  \
+    X(EMPTY, empty, HEAD)                                                                        \
+    X(EMPTY_CR, empty_cr, HEAD)                                                                  \
+    X(EMPTY_LF, empty_lf, HEAD)                                                                  \
+    X(BODY, body, OTHER)                                                                         \
+    X(CLOSE, close, OTHER)                                                                       \
+    X(CHUNK_SIZE, chunk_size, OTHER)                                                             \
+    X(CHUNK_EXT, chunk_ext, OTHER)                                                               \
+    X(CHUNK_LF, chunk_lf, OTHER)                                                                 \
+    X(CHUNK_DATA, chunk_data, OTHER)                                                             \
+    X(CHUNK_CR, chunk_cr, OTHER)                                                                 \
+    X(CHUNK_DATA_LF, chunk_data_lf, OTHER)                                                       \
+    X(TRAILER, trailer, OTHER)                                                                   \
+    X(TRAILER_NAME, trailer_name, OTHER)                                                         \
+    X(TRAILER_VALUE, trailer_value, OTHER)                                                       \
+    X(TRAILER_LF, trailer_lf, OTHER)                                                             \
+    X(LAST_LF, last_lf, OTHER)
+
 enum state {
-    S_START,
-    S_BLANK,
-    S_PROXY1,
-    S_PROXY2,
-    S_SKIP,
-    S_METHOD, /* from here ... */
-    S_TARGET,
-    S_VERSION,
-    S_STATUS,
-    S_REASON,
-    S_LINE_CR,
-    S_LINE_LF,
-    S_FIELD,
-    S_NAME,
-    S_VALUE_OWS,
-    S_VALUE,
-    S_VALUE_LF,
-    S_EMPTY,
-    S_EMPTY_CR,
-    S_EMPTY_LF, /* ... to here: bytes of the head */
-    S_BODY,
-    S_CHUNK_SIZE,
-    S_CHUNK_EXT,
-    S_CHUNK_LF,
-    S_CHUNK_DATA,
-    S_CHUNK_CR,
-    S_CHUNK_DATA_LF,
-    S_TRAILER,
-    S_TRAILER_NAME,
-    S_TRAILER_VALUE,
-    S_TRAILER_LF,
-    S_LAST_LF,
-    S_CLOSE,    /* body until the connection closes */
-    S_END,      /* HTTP1_END is due */
+#define X(id, fn, part) S_##id,
+    HTTP1_STATES(X)
+#undef X
+        S_END,   /* HTTP1_END is due */
     S_WILL_DOWN, /* HTTP1_DOWN with .acc as reason is due */
-    S_DOWN,
-    S_COUNT
+    S_DOWN
 };
 
 enum field {
@@ -59,16 +74,16 @@ enum field {
 };
 
 enum flags {
-    F_PROXY = 1,       /* a PROXY prefix is still acceptable */
-    F_WANTED = 4,      /* the sink wants this field's value */
-    F_FOLDED = 8,      /* this field has obs-fold lines */
-    F_LONG_NAME = 16,
-    F_IN_FIELD = 32,   /* a field line was read whose continuation may follow */
-    F_TE_BAD = 64,     /* Transfer-Encoding is not exactly one "chunked" */
-    F_LENGTH_OVER = 128, /* white space after the digits */
-    F_CLOSE = 256,
-    F_KEEP = 512,
-    F_UPGRADE = 1024
+    F_PROXY = 1,        /* a PROXY prefix is still acceptable */
+    F_WANTED = 2,       /* the sink wants this field's value */
+    F_FOLDED = 4,       /* this field has obs-fold lines */
+    F_LONG_NAME = 8,    /* longer than HTTP1_NAME_MAX: not reported */
+    F_IN_FIELD = 16,    /* a field line was read whose continuation may follow */
+    F_TE_BAD = 32,      /* Transfer-Encoding is not exactly one "chunked" */
+    F_LENGTH_OVER = 64, /* white space after the digits */
+    F_CLOSE = 128,      /* these three: options of Connection */
+    F_KEEP = 256,
+    F_UPGRADE = 512
 };
 
 /* One call of http1_scan(). */
@@ -80,23 +95,74 @@ struct run {
     void *ctx;
 };
 
+#define X(id, fn, part) enum http1_event http1_in_##fn(struct run *r);
+HTTP1_STATES(X)
+#undef X
+
 enum http1_event http1_down(struct http1 *h, enum http1_reason r);
 /* The head is complete: which body follows? */
 void http1_frame(struct http1 *h);
 /* An event that needs no further byte, or NEXT. */
 enum http1_event http1_due(struct http1 *h);
 
-enum http1_event http1_body(struct run *r);
-enum http1_event http1_chunk_size(struct run *r);
-enum http1_event http1_chunk_ext(struct run *r);
-enum http1_event http1_chunk_lf(struct run *r);
-enum http1_event http1_chunk_data(struct run *r);
-enum http1_event http1_chunk_cr(struct run *r);
-enum http1_event http1_chunk_data_lf(struct run *r);
-enum http1_event http1_trailer(struct run *r);
-enum http1_event http1_trailer_name(struct run *r);
-enum http1_event http1_trailer_value(struct run *r);
-enum http1_event http1_trailer_lf(struct run *r);
-enum http1_event http1_last_lf(struct run *r);
+/* --- bytes ---------------------------------------------------------------------------------- */
+
+/* tchar (RFC 9110 5.6.2) in lower case; 0: not one. */
+extern const char http1_tchar[256];
+
+static inline char tchar(char c)
+{
+    return http1_tchar[(uint8_t)c];
+}
+
+static inline bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* NUL, CR and LF are dangerous in a value; other control bytes only make it invalid (RFC 9110 5.5),
+ * which is for those to see who want the value. */
+static inline bool ends_value(char c)
+{
+    return c == '\r' || c == '\n' || c == 0;
+}
+
+/* Refuse this byte. A line feed where no CR was is its own reason: receivers disagree on it. */
+static inline enum http1_event refuse(struct run *r, enum http1_reason reason)
+{
+    return http1_down(r->h, r->p[r->i] == '\n' ? HTTP1_R_BARE_LF : reason);
+}
+
+/* Expect this byte. */
+static inline enum http1_event want(struct run *r, char c, enum state then, enum http1_reason bad)
+{
+    if (r->p[r->i] != c)
+        return http1_down(r->h, bad);
+    r->i++;
+    r->h->state = (uint8_t)then;
+    return NEXT;
+}
+
+/* Eight bytes at a time: any below `low`, or DEL? Bytes of 0x80 and more are neither. */
+static inline bool word_stops(uint64_t w, unsigned low)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t del = w ^ (ones * 0x7f);
+    return (((w - ones * low) & ~w) | ((del - ones) & ~del)) & tops;
+}
+
+/* Length of the leading run of bytes that are neither below `low` nor DEL. */
+static inline size_t plain_run(const char *p, size_t n, unsigned low)
+{
+    size_t i = 0;
+    for (uint64_t w; n - i >= 8; i += 8) {
+        memcpy(&w, p + i, 8);
+        if (word_stops(w, low))
+            break;
+    }
+    while (i < n && (uint8_t)p[i] >= low && p[i] != 0x7f)
+        i++;
+    return i;
+}
 
 #endif

@@ -124,6 +124,10 @@ part_node() {
 part_python() {
     local log=$build/python.log pins=$here/python/requirements.txt
     have python python3 || return
+    python3 -c 'import ensurepip, venv' 2>/dev/null || {
+        verdict python skip 'python3 has no venv module (Debian: python3-venv)'
+        return
+    }
     unchanged python "$pins" && return
     python3 -m venv "$build/python" >"$log" 2>&1 &&
         "$build/python/bin/pip" install --disable-pip-version-check --only-binary :all: \

@@ -85,7 +85,7 @@ def measure(stack, preload, rounds, skip, first):
         if not L.wait_ready(server.port):
             return None, "did not start: " + server.tail(), "", []
         up.take()
-        load = L.Load(server.port, stack.keepalive, first).run(stack.concurrency, rounds)
+        load = L.Load(server.port, stack.keepalive, first, stack.resets).run(stack.concurrency, rounds)
         time.sleep(0.1)
         got = proxied(up.take()) if stack.proxy else up.take()
         if server.process.poll() is not None:

@@ -13,10 +13,11 @@ JARS = "/usr/share/java"
 
 class Stack:
     def __init__(self, name, cls, command, needs=(), legs=4, env=None, prepare=None, proxy=False,
-                 keepalive=True, concurrency=32):
+                 keepalive=True, concurrency=32, resets=False):
         self.name, self.cls, self.command, self.needs = name, cls, command, needs
         self.legs, self.env, self.prepare, self.proxy = legs, env or {}, prepare, proxy
         self.keepalive, self.concurrency = keepalive, concurrency
+        self.resets = resets  # it listens with a backlog of 10 and loses connections of a burst, with us or without
 
     def missing(self):
         """The first thing that is not installed, or None."""
@@ -49,9 +50,19 @@ def jars(*patterns):
     return ":".join(out)
 
 
-TOMCAT = lambda: jars("tomcat10-*.jar", "tomcat-embed*.jar", "jakarta*.jar", "*servlet-api*.jar", "tomcat10*.jar")
-JETTY = lambda: jars("jetty9-*.jar", "javax.servlet-api*.jar", "servlet-api*.jar")
-NETTY = lambda: jars("netty-all*.jar", "netty-*.jar", "netty*.jar")
+
+
+def TOMCAT():
+    return jars("tomcat10-embed-core.jar", "jakarta-annotation-api.jar", "jakarta.annotation-api.jar")
+
+
+def JETTY():
+    return jars("jetty9-*.jar", "javax.servlet-api*.jar", "servlet-api*.jar")
+
+
+def NETTY():
+    return jars("netty-all.jar", "netty-*.jar")
+
 
 
 def compile_java(classpath, *files):
@@ -163,7 +174,7 @@ STACKS = [
     Stack("gunicorn-gthread", "right", gunicorn("gthread", "flask_app:app", ("--threads", "8")),
           FLASK + ("py:gunicorn",), legs=5),
     Stack("django-runserver", "right", lambda w, p, u: [PY, f"{APPS}/django_app.py", "runserver", "--noreload", str(p)],
-          ("py:django", "py:requests"), legs=3),
+          ("py:django", "py:requests"), legs=3, resets=True),
     Stack("django-gunicorn", "right", gunicorn("sync", "django_app:application"), ("py:django", "py:gunicorn"), legs=3),
     Stack("webrick", "right", lambda w, p, u: ["ruby", f"{APPS}/webrick.rb", str(p)], ("ruby",)),
     Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=php_files,

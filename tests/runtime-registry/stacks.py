@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stacks that need package registries, for tests/runtime/run.py --stacks. build.sh has built them.
+
+All are of class `nowrong`: a thread or an event loop says nothing here about whose work runs, so none
+of their calls may carry another request's headers, and what is missing is counted.
+
+Room rule: how each program is started, nothing else; the measuring is run.py's.
+"""
+import os
+
+from load import DECOY
+from stacks import Stack
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(os.path.abspath(os.environ.get("BUILD", os.path.join(HERE, "../../build"))), "registry")
+
+
+class Built(Stack):
+    """A stack whose program is a part of build.sh's; `program` takes the port where it must."""
+
+    def __init__(self, name, part, program, legs, env=None):
+        super().__init__(name, "nowrong", lambda where, port, up: [x.format(port=port) for x in program],
+                         legs=legs, env=dict(env or {}, DECOY=DECOY * 20))
+        self.part = part
+
+    def missing(self):
+        try:
+            with open(f"{BUILD}/{self.part}.why", encoding="utf-8", errors="replace") as f:
+                return f"{self.part} ({f.read().strip()})"
+        except FileNotFoundError:
+            return super().missing()
+
+
+def rust(name, program, legs, env=None):
+    return Built(name, "rust", [f"{BUILD}/rust/debug/{program}"], legs, env)
+
+
+def java(name, part, where, main, legs, *options):
+    """Compiled fast rather than well: what is measured is not speed."""
+    path = f"{BUILD}/{where}" if part == "jdk" else f"{BUILD}/{where}/classes:{BUILD}/{where}/lib/*"
+    start = [f"{BUILD}/jdk/bin/java", "-XX:TieredStopAtLevel=1", *options, "-cp", path, main]
+    return Built(name, part, start, legs)
+
+
+def node(name, program, legs):
+    return Built(name, "node", ["node", f"{BUILD}/node/{program}"], legs)
+
+
+def python(name, server, *options):
+    start = [f"{BUILD}/python/bin/{server}", "--port", "{port}", *options, "app:app"]
+    return Built(name, "python", start, 5, {"PYTHONPATH": f"{HERE}/python"})
+
+
+STACKS = [
+    rust("axum", "axum", 6),
+    rust("axum-one-thread", "axum", 6, {"TOKIO": "current"}),
+    rust("actix", "actix", 6),
+    rust("tiny_http-ureq", "tiny", 4),
+    java("jdk-virtual", "jdk", "jdk-server", "JdkServer", 6),
+    java("tomcat-virtual", "maven", "servlet", "TomcatServer", 6),
+    java("jetty12-virtual", "maven", "servlet", "JettyServer", 6),
+    java("webflux-epoll", "maven", "webflux", "WebFlux", 5),
+    java("webflux-nio", "maven", "webflux", "WebFlux", 5, "-Dreactor.netty.native=false"),
+    java("ktor", "maven", "ktor", "KtorKt", 5),
+    node("node-undici", "undici.mjs", 6),
+    node("express-axios", "express.mjs", 5),
+    python("uvicorn-newest", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--log-level", "error"),
+    python("granian", "granian", "--interface", "asgi", "--no-ws", "--log-level", "error"),
+]
