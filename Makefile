@@ -81,7 +81,7 @@ unit: $(UNIT)
 
 $(BUILD)/tests/bench: tests/bench/bench.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -Wall -o $@ $<
+	$(Q)$(CC) -O2 -Wall -Isrc -o $@ $<
 bench: all $(BUILD)/tests/bench
 	$(Q)packaging/setup bench
 	$(Q)BUILD=$(BUILD) tests/bench/run

@@ -268,18 +268,27 @@ static void obey_peer(struct compose *k)
 
 /* --- values, again ---------------------------------------------------------------------------- */
 
+/* The name is the row's, or (prefix rules and extras) a token. */
+static bool still_named(const struct compose *k, unsigned i)
+{
+    const struct names_row *row = row_of(k, i);
+    struct span name = line_name(k->c, i);
+    if (row->match == MATCH_EXACT && row->len)
+        return span_eq(name, (struct span){row->name, row->len});
+    return valid_token(name);
+}
+
 /* R3 at the write: the memory may have been shared with a buggy program since. */
 static bool still_valid(const struct compose *k, unsigned i)
 {
     const struct context_line *l = &k->c->line[i];
     if (l->off > k->c->text_len || l->len > k->c->text_len - l->off ||
-        l->len < (uint32_t)l->name_len + 5 || !valid_token(line_name(k->c, i)))
+        l->len < (uint32_t)l->name_len + 5 || !still_named(k, i))
         return false;
-    const struct names_row *row = row_of(k, i);
     const char *p = k->c->text + l->off;
     return p[l->name_len] == ':' && p[l->name_len + 1] == ' ' && p[l->len - 2] == '\r' &&
            p[l->len - 1] == '\n' &&
-           valid_value((enum valid)row->valid, line_value(k->c, i), k->names->strict);
+           valid_value(VALID_SAFE, line_value(k->c, i), false);
 }
 
 /* A companion without its group's identity in the same request says nothing or the wrong thing. */
@@ -402,9 +411,10 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
                        size_t cap, bool *contradicts, struct context_notes *notes)
 {
     struct compose k = {.c = c, .out = out, .names = out->head->names, .notes = notes};
+    bool signature = head_find(out->head, NAME_SIGNATURE_INPUT) != NULL;
     *contradicts = false;
     for (unsigned i = 0; i < c->n; i++) {
-        k.take[i] = still_valid(&k, i) && !covered(&k, line_name(c, i));
+        k.take[i] = still_valid(&k, i) && !(signature && covered(&k, line_name(c, i)));
         if (!k.take[i])
             context_note_add(notes, CONTEXT_N_INVALID);
     }

@@ -14,6 +14,9 @@ struct build {
     struct context *c;
     size_t cap; /* of c->text */
     struct context_notes *notes;
+    bool options;               /* the head has Connection */
+    uint64_t present[2];        /* bit a row that the head has */
+    uint8_t at[NAMES_BUILTIN];  /* index + 1 of the first field of a row, 0: none */
     struct span one[NAMES_BUILTIN]; /* accepted value of FIRST rows; n == 0: none */
 };
 
@@ -55,7 +58,7 @@ static bool lists_token(struct span list, struct span name)
 /* RFC 9110 7.6.1: what Connection names is for this hop only. */
 static bool hop_by_hop(struct build *b, struct span name)
 {
-    for (unsigned i = 0; i < b->in->n; i++) {
+    for (unsigned i = 0; b->options && i < b->in->n; i++) {
         const struct head_field *f = &b->in->field[i];
         if (f->id == NAME_CONNECTION && lists_token(head_value(b->in, f), name)) {
             context_note_add(b->notes, CONTEXT_N_HOP_BY_HOP);
@@ -100,11 +103,36 @@ static struct span first_value(struct build *b, int id, const struct names_row *
     return v;
 }
 
+/* One pass over the fields; the rows that are absent are not looked at again. */
+static void index_fields(struct build *b)
+{
+    for (unsigned i = b->in->n; i-- > 0;) {
+        unsigned id = b->in->field[i].id;
+        if (id < NAMES_BUILTIN) {
+            b->at[id] = (uint8_t)(i + 1);
+            b->present[id / 64] |= UINT64_C(1) << id % 64;
+        }
+        b->options |= id == NAME_CONNECTION;
+    }
+}
+
+_Static_assert(NAMES_BUILTIN <= 128, "rows fit `present`");
+
+/* The next row that the head has, from id on; NAMES_BUILTIN at the end. */
+static int next_row(const struct build *b, int id)
+{
+    for (; id < NAMES_BUILTIN; id = (id / 64 + 1) * 64) {
+        uint64_t bits = b->present[id / 64] >> id % 64;
+        if (bits)
+            return id + __builtin_ctzll(bits);
+    }
+    return NAMES_BUILTIN;
+}
+
 static void gather_firsts(struct build *b)
 {
-    for (int id = 0; id < NAMES_BUILTIN; id++) {
+    for (int id = next_row(b, 0); id < NAMES_BUILTIN; id = next_row(b, id + 1)) {
         const struct names_row *row = &names_rows[id];
-        b->one[id].n = 0;
         if (row->several == SEVERAL_FIRST && row->match == MATCH_EXACT)
             b->one[id] = first_value(b, id, row);
         if (b->one[id].n && hop_by_hop(b, (struct span){row->name, row->len}))
@@ -116,7 +144,7 @@ static void gather_firsts(struct build *b)
 
 static bool has(const struct build *b, int id)
 {
-    return b->one[id].n > 0;
+    return b->at[id] && b->one[id].n > 0;
 }
 
 /* Ids that only make sense together. */
@@ -129,9 +157,11 @@ static void partners(struct build *b, int trace, int span)
 /* R7: `b3` with the trace id of x-b3-* and another span is what an Envoy hop left behind. */
 static void stale_b3(struct build *b)
 {
+    if (!has(b, NAME_B3) || !has(b, NAME_X_B3_TRACEID))
+        return;
     struct span one = b->one[NAME_B3], trace = b->one[NAME_X_B3_TRACEID],
                 span = b->one[NAME_X_B3_SPANID];
-    if (one.n < trace.n + 1 + 16 || !trace.n || one.p[trace.n] != '-')
+    if (one.n < trace.n + 1 + 16 || one.p[trace.n] != '-')
         return;
     struct span one_trace = {one.p, trace.n}, one_span = {one.p + trace.n + 1, 16};
     if (!span_ieq(one_trace, trace) || span_ieq(one_span, span))
@@ -143,7 +173,7 @@ static void stale_b3(struct build *b)
 /* Does the group have an identity? Companions go with it or not at all. */
 static bool group_alive(const struct build *b, unsigned group)
 {
-    for (int id = 0; id < NAMES_BUILTIN; id++)
+    for (int id = next_row(b, 0); id < NAMES_BUILTIN; id = next_row(b, id + 1))
         if (names_rows[id].group == group && names_rows[id].role == ROLE_H_IDENTITY && has(b, id))
             return true;
     return false;
@@ -157,7 +187,7 @@ static void judge_groups(struct build *b)
     if (!has(b, NAME_X_DATADOG_TRACE_ID))
         b->one[NAME_X_DATADOG_PARENT_ID].n = 0;
     stale_b3(b);
-    for (int id = 0; id < NAMES_BUILTIN; id++)
+    for (int id = next_row(b, 0); id < NAMES_BUILTIN; id = next_row(b, id + 1))
         if (names_rows[id].role == ROLE_H_COMPANION && has(b, id) &&
             !group_alive(b, names_rows[id].group))
             b->one[id].n = 0;
@@ -316,6 +346,8 @@ static void write_extra(struct build *b, int i)
 static void write_row(struct build *b, int id)
 {
     const struct names_row *row = &names_rows[id];
+    if (!b->at[id])
+        return;
     if (row->match == MATCH_PREFIX)
         write_prefixed(b, id, row);
     else if (row->several == SEVERAL_JOIN)
@@ -329,14 +361,19 @@ static void write_row(struct build *b, int id)
 struct context *context_build(const struct head *in, void *mem, size_t cap,
                               struct context_notes *notes)
 {
-    struct build b = {.in = in, .c = mem, .notes = notes};
+    struct build b;
+    memset(&b, 0, offsetof(struct build, one));
+    b.in = in;
+    b.c = mem;
+    b.notes = notes;
     b.cap = cap > CONTEXT_MEM ? CONTEXT_MAX : cap - sizeof(struct context);
     b.c->n = b.c->text_len = 0;
     if (in->dropped)
         context_note_add(notes, CONTEXT_N_OVERFLOW);
+    index_fields(&b);
     gather_firsts(&b);
     judge_groups(&b);
-    for (int id = 0; id < NAMES_BUILTIN; id++)
+    for (int id = next_row(&b, 0); id < NAMES_BUILTIN; id = next_row(&b, id + 1))
         if (id != NAME_BAGGAGE)
             write_row(&b, id);
     for (int i = 0; i < in->names->extras; i++)

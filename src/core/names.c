@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* names: see names.h. Looked up for every field line of every head, so a miss must be cheap: one bit
- * for the first byte and one for the length decide most of them. */
+/* names: see names.h. Looked up for every field line of every head, so a miss must be cheap: a hash of
+ * the length and two bytes finds an empty bucket for most. */
 #include "names.h"
 
 #include "valid.h"
@@ -36,9 +36,29 @@ static bool on(const struct names *n, unsigned group)
     return n->on >> group & 1;
 }
 
+static unsigned hash(struct span s)
+{
+    return (unsigned)(s.n * 9 + (uint8_t)s.p[0] * 5u + (uint8_t)s.p[s.n - 1] * 17u) % NAMES_BUCKETS;
+}
+
+/* The rows that may be carried by default or by a group's name. */
+static void fill_buckets(struct names *n)
+{
+    memset(n->bucket, 0, sizeof(n->bucket));
+    for (unsigned i = 0; i < NAMES_BUILTIN; i++) {
+        const struct names_row *r = &names_rows[i];
+        uint8_t *b = &n->bucket[hash((struct span){r->name, r->len})];
+        if (r->def >= DEFAULT_LISTED || r->match == MATCH_PREFIX)
+            continue;
+        n->chain[i] = *b;
+        *b = (uint8_t)(i + 1);
+    }
+}
+
 void names_default(struct names *n)
 {
     n->on = 0;
+    fill_buckets(n);
     for (unsigned i = 0; i < NAMES_BUILTIN; i++)
         if (names_rows[i].def == DEFAULT_ON)
             n->on |= UINT64_C(1) << names_rows[i].group;
@@ -186,43 +206,51 @@ static int extra_of(const struct names *n, struct span lower)
     return -1;
 }
 
-/* First bytes of the built-in names: b c e g h j k l m n o p r s t u v w x ... */
-static bool first_byte_known(char c)
+static int exact_row(const struct names *n, struct span lower)
 {
-    static uint32_t known; /* filled once; a race writes the same value twice */
-    uint32_t bits = __atomic_load_n(&known, __ATOMIC_RELAXED);
-    if (!bits) {
-        for (int i = 0; i < NAMES_BUILTIN; i++)
-            if (names_rows[i].def < DEFAULT_LISTED)
-                bits |= 1u << (names_rows[i].name[0] & 31);
-        __atomic_store_n(&known, bits, __ATOMIC_RELAXED);
+    for (unsigned i = n->bucket[hash(lower)]; i; i = n->chain[i - 1])
+        if (names_rows[i - 1].len == lower.n && memcmp(names_rows[i - 1].name, lower.p, lower.n) == 0)
+            return (int)i - 1;
+    return -1;
+}
+
+static const uint8_t prefixes[] = {NAME_UBERCTX, NAME_OT_BAGGAGE, NAME_PINPOINT, NAME_L5D_CTX};
+
+static int prefix_row(const struct names *n, struct span lower)
+{
+    for (size_t i = 0; i < sizeof(prefixes); i++) {
+        const struct names_row *r = &names_rows[prefixes[i]];
+        if (on(n, r->group) && lower.n > r->len && memcmp(r->name, lower.p, r->len) == 0)
+            return prefixes[i];
     }
-    return bits >> (c & 31) & 1;
+    return -1;
 }
 
 static int needed_of(struct span lower)
 {
-    if (span_eq(lower, SPAN("host")))
-        return NAME_HOST;
-    if (span_eq(lower, SPAN("authorization")))
-        return NAME_AUTH;
-    if (span_eq(lower, SPAN("signature-input")))
-        return NAME_SIGNATURE_INPUT;
-    return span_eq(lower, SPAN("connection")) ? NAME_CONNECTION : -1;
+    switch (lower.n) {
+    case 4:
+        return memcmp(lower.p, "host", 4) == 0 ? NAME_HOST : -1;
+    case 10:
+        return memcmp(lower.p, "connection", 10) == 0 ? NAME_CONNECTION : -1;
+    case 13:
+        return memcmp(lower.p, "authorization", 13) == 0 ? NAME_AUTH : -1;
+    case 15:
+        return memcmp(lower.p, "signature-input", 15) == 0 ? NAME_SIGNATURE_INPUT : -1;
+    default:
+        return -1;
+    }
 }
 
 int names_find(const struct names *n, struct span lower)
 {
     if (lower.n == 0)
         return -1;
-    int id = n->extras ? extra_of(n, lower) : -1;
-    if (id >= 0 && !n->extra[id - NAMES_EXTRA].row)
-        return id;
-    if (first_byte_known(lower.p[0])) {
-        int row = row_of(lower);
-        if (row >= 0 && names_rows[row].def < DEFAULT_LISTED &&
-            (id >= 0 || on(n, names_rows[row].group)))
-            return row;
-    }
-    return id >= 0 ? id : needed_of(lower);
+    int extra = n->extras ? extra_of(n, lower) : -1, row = exact_row(n, lower);
+    if (row >= 0 && (extra >= 0 || on(n, names_rows[row].group)))
+        return row;
+    if (extra >= 0)
+        return extra;
+    row = prefix_row(n, lower);
+    return row >= 0 ? row : needed_of(lower);
 }

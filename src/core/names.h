@@ -45,12 +45,15 @@ extern const struct names_row names_rows[NAMES_BUILTIN];
 /** Names of the groups, as in TRACEBATON_PROPAGATORS. */
 extern const char *const names_groups[GROUP_COUNT];
 
+#define NAMES_BUCKETS   128
 #define NAMES_EXTRAS    32
 #define NAMES_EXTRA_LEN 64
 #define NAMES_EXTRA_MAX 1024 /* bytes of an extra's value */
 
 struct names {
     uint64_t on; /* bit a group */
+    uint8_t bucket[NAMES_BUCKETS];  /* id + 1 of the first exact row of a hash, 0: none */
+    uint8_t chain[NAMES_BUILTIN];   /* id + 1 of the next one */
     bool strict; /* tracestate grammar */
     uint8_t extras;
     struct names_extra {

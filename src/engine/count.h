@@ -17,7 +17,6 @@
     X(CONTEXTS, "contexts")                       /* of them with something to carry */          \
     X(REQUESTS_OUT, "requests-out")               /* outbound heads understood */                \
     X(INSERTED, "inserted")                       /* of them given lines */                      \
-    X(LINES, "lines-inserted")                                                                   \
     X(BYTES, "bytes-inserted")                                                                   \
     X(RULE_APP, "rule-app")                       /* the program wrote an identity itself */     \
     X(RULE_THREAD, "rule-thread")                                                                \

@@ -114,7 +114,8 @@ static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bo
     if (c->role == ROLE_SERVER)
         keep = inbound_received(c, v, nv, n, waits);
     else if (c->sent.xid) {
-        flow_upstream_answer(c, (waits && probe_blocks(fd)) || tb_guard.alone == fd + 1);
+        if (flow_wants_evidence(c))
+            flow_upstream_answer(c, tb_guard.alone == fd + 1 || (waits && probe_blocks(fd)));
         c->sent.xid = 0;
     }
     if (keep)

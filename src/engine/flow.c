@@ -148,9 +148,17 @@ void flow_ending(struct conn *c, bool complete)
         count(COUNT_PROVEN);
 }
 
+bool flow_wants_evidence(const struct conn *client)
+{
+    return runtime == RUNTIME_ANY && !__atomic_load_n(&refuted, __ATOMIC_RELAXED) &&
+           __atomic_load_n(&proven, __ATOMIC_RELAXED) < EVIDENCE_NEEDED &&
+           client->sent_by == &tb_guard && owned(&client->sent) &&
+           client->sent.conn->now.mode == MODE_NONBLOCKING;
+}
+
 void flow_upstream_answer(struct conn *client, bool synchronous)
 {
-    if (!synchronous || client->sent_by != &tb_guard || !owned(&client->sent))
+    if (!synchronous)
         return;
     struct exchange *x = &client->sent.conn->now;
     x->sync_wait = true;

@@ -52,6 +52,8 @@ void flow_opened(struct conn *c);   /* this thread completed the head of c's exc
 void flow_touched(struct conn *c);  /* this thread read more of its bytes */
 void flow_answered(struct conn *c); /* this thread wrote response bytes */
 void flow_ending(struct conn *c, bool complete); /* its response is complete, or it just ended */
+/** Would flow_upstream_answer() tell anything new? Only what was read without blocking needs it. */
+bool flow_wants_evidence(const struct conn *client);
 void flow_upstream_answer(struct conn *client, bool synchronous);
 
 /** This thread waits for inbound work (accept, an epoll, a poll with inbound fds). Lock-free. */

@@ -73,14 +73,10 @@ static uint8_t mode_of(const struct conn *c, bool waits)
     return waits && probe_blocks(c->fd) ? MODE_BLOCKING : MODE_NONBLOCKING;
 }
 
-/* A request head is complete. The fd is asked whether it is still the socket we knew, since a
- * close that nobody saw may have given the number to a file that only looks like requests. */
+/* A request head is complete. Whether the fd still is the socket we knew is asked when the exchange
+ * is used (flow_current), not here: one question an exchange is enough. */
 static void arrived(struct conn *c, bool waits)
 {
-    if (!conn_verify(c, c->fd)) {
-        conn_poison(c, COUNT_NONE_IDENTITY);
-        return;
-    }
     count(COUNT_REQUESTS_IN);
     if (c->now.xid && c->out_down) /* its end cannot be seen; its number is superseded */
         close_exchange(c, false);

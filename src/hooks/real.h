@@ -49,9 +49,12 @@ void real_bind(void);
 #include "hooks/hooks.def"
 #undef HOOK
 
+/** Surely not ours. Numbers outside the near table are looked at by the cold path, so that this stays
+ *  one comparison and one byte load. */
 static inline bool is_foreign(int fd)
 {
-    return __builtin_expect(fdtab_kind(fd) == FD_FOREIGN, 1);
+    return __builtin_expect((unsigned)fd < FDTAB_NEAR, 1) &&
+           __builtin_expect(__atomic_load_n(&fdtab_near[fd], __ATOMIC_RELAXED) == FD_FOREIGN, 1);
 }
 
 /** Nothing is remembered of it: no hint is needed when it goes. */

@@ -50,11 +50,23 @@ COLD void recv_after_msg(int fd, const struct msghdr *msg, ssize_t got, int flag
     recv_after_pieces(fd, msg->msg_iov, msg->msg_iovlen, got, flags);
 }
 
+static COLD ssize_t cold_read(int fd, void *buf, size_t n)
+{
+    ssize_t got = REAL(read)(fd, buf, n);
+    recv_after(fd, buf, got, 0);
+    return got;
+}
+
 ssize_t hook_read(int fd, void *buf, size_t n)
 {
     if (is_foreign(fd))
         return REAL(read)(fd, buf, n);
-    ssize_t got = REAL(read)(fd, buf, n);
+    return cold_read(fd, buf, n);
+}
+
+static COLD ssize_t cold_read_chk(int fd, void *buf, size_t n, size_t buflen)
+{
+    ssize_t got = REAL(__read_chk)(fd, buf, n, buflen);
     recv_after(fd, buf, got, 0);
     return got;
 }
@@ -63,8 +75,13 @@ ssize_t hook___read_chk(int fd, void *buf, size_t n, size_t buflen)
 {
     if (is_foreign(fd))
         return REAL(__read_chk)(fd, buf, n, buflen);
-    ssize_t got = REAL(__read_chk)(fd, buf, n, buflen);
-    recv_after(fd, buf, got, 0);
+    return cold_read_chk(fd, buf, n, buflen);
+}
+
+static COLD ssize_t cold_recv(int fd, void *buf, size_t n, int flags)
+{
+    ssize_t got = REAL(recv)(fd, buf, n, flags);
+    recv_after(fd, buf, got, flags);
     return got;
 }
 
@@ -72,7 +89,12 @@ ssize_t hook_recv(int fd, void *buf, size_t n, int flags)
 {
     if (is_foreign(fd))
         return REAL(recv)(fd, buf, n, flags);
-    ssize_t got = REAL(recv)(fd, buf, n, flags);
+    return cold_recv(fd, buf, n, flags);
+}
+
+static COLD ssize_t cold_recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
+{
+    ssize_t got = REAL(__recv_chk)(fd, buf, n, buflen, flags);
     recv_after(fd, buf, got, flags);
     return got;
 }
@@ -81,28 +103,41 @@ ssize_t hook___recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
 {
     if (is_foreign(fd))
         return REAL(__recv_chk)(fd, buf, n, buflen, flags);
-    ssize_t got = REAL(__recv_chk)(fd, buf, n, buflen, flags);
-    recv_after(fd, buf, got, flags);
-    return got;
+    return cold_recv_chk(fd, buf, n, buflen, flags);
 }
 
-ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
-                        socklen_t *len)
+static COLD ssize_t cold_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len)
 {
-    if (is_foreign(fd))
-        return REAL(recvfrom)(fd, buf, n, flags, from, len);
     ssize_t got = REAL(recvfrom)(fd, buf, n, flags, from, len);
     recv_after(fd, buf, got, flags);
     return got;
 }
 
-ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags,
-                              struct sockaddr *from, socklen_t *len)
+ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len)
+{
+    if (is_foreign(fd))
+        return REAL(recvfrom)(fd, buf, n, flags, from, len);
+    return cold_recvfrom(fd, buf, n, flags, from, len);
+}
+
+static COLD ssize_t cold_recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags, struct sockaddr *from, socklen_t *len)
+{
+    ssize_t got = REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
+    recv_after(fd, buf, got, flags);
+    return got;
+}
+
+ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags, struct sockaddr *from, socklen_t *len)
 {
     if (is_foreign(fd))
         return REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
-    ssize_t got = REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
-    recv_after(fd, buf, got, flags);
+    return cold_recvfrom_chk(fd, buf, n, buflen, flags, from, len);
+}
+
+static COLD ssize_t cold_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    ssize_t got = REAL(recvmsg)(fd, msg, flags);
+    recv_after_msg(fd, msg, got, flags);
     return got;
 }
 
@@ -110,8 +145,14 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     if (is_foreign(fd))
         return REAL(recvmsg)(fd, msg, flags);
-    ssize_t got = REAL(recvmsg)(fd, msg, flags);
-    recv_after_msg(fd, msg, got, flags);
+    return cold_recvmsg(fd, msg, flags);
+}
+
+static COLD int cold_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
+{
+    int got = REAL(recvmmsg)(fd, vec, n, flags, timeout);
+    for (int i = 0; i < got; i++)
+        recv_after_msg(fd, &vec[i].msg_hdr, vec[i].msg_len, flags);
     return got;
 }
 
@@ -119,9 +160,13 @@ int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct tim
 {
     if (is_foreign(fd))
         return REAL(recvmmsg)(fd, vec, n, flags, timeout);
-    int got = REAL(recvmmsg)(fd, vec, n, flags, timeout);
-    for (int i = 0; i < got; i++)
-        recv_after_msg(fd, &vec[i].msg_hdr, vec[i].msg_len, flags);
+    return cold_recvmmsg(fd, vec, n, flags, timeout);
+}
+
+static COLD ssize_t cold_readv(int fd, const struct iovec *iov, int n)
+{
+    ssize_t got = REAL(readv)(fd, iov, n);
+    recv_after_pieces(fd, iov, n > 0 ? (size_t)n : 0, got, 0);
     return got;
 }
 
@@ -129,7 +174,5 @@ ssize_t hook_readv(int fd, const struct iovec *iov, int n)
 {
     if (is_foreign(fd))
         return REAL(readv)(fd, iov, n);
-    ssize_t got = REAL(readv)(fd, iov, n);
-    recv_after_pieces(fd, iov, n > 0 ? (size_t)n : 0, got, 0);
-    return got;
+    return cold_readv(fd, iov, n);
 }

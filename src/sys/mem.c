@@ -16,15 +16,40 @@ void *memchr(const void *p, int c, size_t n);
 size_t strlen(const char *s);
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+typedef uint32_t __attribute__((may_alias, aligned(1))) half;
+typedef uint64_t __attribute__((vector_size(16))) vector;
+typedef vector __attribute__((may_alias, aligned(1))) pair;
+
+/* Fewer than 16 bytes: two copies that may overlap. */
+static inline void copy_short(char *d, const char *s, size_t n)
+{
+    if (n >= 8) {
+        word a = *(const word *)s, b = *(const word *)(s + n - 8);
+        *(word *)d = a;
+        *(word *)(d + n - 8) = b;
+    } else if (n >= 4) {
+        half a = *(const half *)s, b = *(const half *)(s + n - 4);
+        *(half *)d = a;
+        *(half *)(d + n - 4) = b;
+    } else {
+        while (n--)
+            *d++ = *s++;
+    }
+}
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
     char *d = to;
     const char *s = from;
-    for (; n >= sizeof(word); n -= sizeof(word), d += sizeof(word), s += sizeof(word))
-        *(word *)d = *(const word *)s;
-    while (n--)
-        *d++ = *s++;
+    if (n < 16) {
+        copy_short(d, s, n);
+        return to;
+    }
+    pair last = *(const pair *)(s + n - 16);
+    char *end = d + n - 16;
+    for (; d < end; d += 16, s += 16)
+        *(pair *)d = *(const pair *)s;
+    *(pair *)end = last;
     return to;
 }
 
@@ -48,8 +73,9 @@ void *memset(void *to, int c, size_t n)
 {
     char *d = to;
     word w = 0x0101010101010101u * (uint8_t)c;
-    for (; n >= sizeof(word); n -= sizeof(word), d += sizeof(word))
-        *(word *)d = w;
+    pair p = {w, w};
+    for (; n >= sizeof(pair); n -= sizeof(pair), d += sizeof(pair))
+        *(pair *)d = p;
     while (n--)
         *d++ = (char)c;
     return to;

@@ -76,23 +76,23 @@ static inline void events_say(struct events *e, const char *format, ...)
 
 static inline void events_visible(struct events *e, const char *p, size_t n)
 {
+    static const char raw[] = "\r\n\t\\", named[] = "rnt\\";
     for (size_t i = 0; i < n; i++) {
-        uint8_t c = (uint8_t)p[i];
-        const char *known = c ? strchr("\rr\nn\tt\\\\", c) : NULL;
+        const char *known = p[i] ? strchr(raw, p[i]) : NULL;
         if (known)
-            events_say(e, "\\%c", known[1]);
-        else if (c < 0x20 || c > 0x7e)
-            events_say(e, "\\x%02x", c);
+            events_say(e, "\\%c", named[known - raw]);
+        else if (p[i] < 0x20 || p[i] > 0x7e)
+            events_say(e, "\\x%02x", (uint8_t)p[i]);
         else
             events_bytes(e, p + i, 1);
     }
 }
 
-/* Close the line that pieces are being joined on. */
+/* Close the line that pieces are being joined on. Nobody says where a target ends. */
 static inline void events_close(struct events *e, const char *how)
 {
     if (e->in_target || e->in_field)
-        events_say(e, "\"%s\n", how);
+        events_say(e, "\"%s\n", e->in_field ? how : "");
     e->in_target = e->in_field = false;
 }
 
@@ -314,6 +314,8 @@ static inline void check_final(struct feeding *f, const char *p, size_t n)
 
 static inline void note(struct feeding *f, enum http1_event ev)
 {
+    if (ev != HTTP1_MORE && ev != HTTP1_DOWN)
+        events_close(f->e, "");
     if (ev == HTTP1_EMPTY_LINE)
         on_empty_line(f);
     else if (ev == HTTP1_HEAD)
