@@ -14,6 +14,7 @@ struct compose {
     const struct context_out *out;
     const struct names *names;
     struct context_notes *notes;
+    const struct names_row *row[CONTEXT_LINES];
     bool take[CONTEXT_LINES];
 };
 
@@ -29,9 +30,48 @@ static struct span line_value(const struct context *c, unsigned i)
     return (struct span){c->text + l->off + l->name_len + 2, l->len - l->name_len - 4u};
 }
 
-static const struct names_row *row_of(const struct compose *k, unsigned i)
+static void refuse(struct compose *k, unsigned i, enum context_note why)
 {
-    return names_row(k->names, k->c->line[i].id);
+    k->take[i] = false;
+    context_note_add(k->notes, why);
+}
+
+/* --- the context, again ------------------------------------------------------------------------ */
+
+/* Is this still a line of ours: in bounds, of a known id, under that id's name? */
+static bool line_sound(const struct compose *k, unsigned i)
+{
+    const struct context_line *l = &k->c->line[i];
+    if (!names_carried(k->names, l->id) || l->off > k->c->text_len ||
+        l->len > k->c->text_len - l->off || l->len < (uint32_t)l->name_len + 5)
+        return false;
+    struct span name = line_name(k->c, i), known = names_text(k->names, l->id);
+    const char *p = name.p;
+    if (names_is_prefix(k->names, l->id)) {
+        if (name.n <= known.n || !valid_token(name))
+            return false;
+        name.n = known.n;
+    }
+    return span_eq(name, known) && memcmp(p + l->name_len, ": ", 2) == 0 &&
+           memcmp(p + l->len - 2, "\r\n", 2) == 0;
+}
+
+/* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context
+ * that is damaged is used. */
+static bool sound(struct compose *k)
+{
+    const struct context *c = k->c;
+    if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
+        return false;
+    for (unsigned i = 0; i < c->n; i++) {
+        if (!line_sound(k, i))
+            return false;
+        k->row[i] = names_row(k->names, c->line[i].id);
+        if (!valid_value((enum valid)k->row[i]->valid, line_value(c, i), k->names->strict))
+            return false;
+        k->take[i] = true;
+    }
+    return true;
 }
 
 /* --- what the program wrote itself ------------------------------------------------------------ */
@@ -57,27 +97,66 @@ static int captured(const struct context *c, int id)
     return -1;
 }
 
-/* The trace id within an identity header's value. */
+/* The trace id in the value of an identity header, without leading zeros; empty where the format has
+ * none or is opaque. */
 static struct span trace_id(int id, struct span v)
 {
-    size_t from = id == NAME_TRACEPARENT || id == NAME_ELASTIC_APM_TRACEPARENT ? 3 : 0, n = 0;
-    if (id == NAME_X_B3_SPANID || id == NAME_X_DATADOG_PARENT_ID || id == NAME_OT_TRACER_SPANID ||
-        id == NAME_X_INSTANA_S || from > v.n)
-        return (struct span){NULL, 0};
-    while (from + n < v.n && v.p[from + n] != '-' && v.p[from + n] != ':' && v.p[from + n] != '/')
+    size_t from = 0, n = 0;
+    switch (id) {
+    case NAME_TRACEPARENT:
+    case NAME_ELASTIC_APM_TRACEPARENT:
+        from = 3;
+        break;
+    case NAME_B3:
+        if (v.n == 1) /* a decision alone */
+            v.n = 0;
+        break;
+    case NAME_X_B3_TRACEID:
+    case NAME_X_DATADOG_TRACE_ID:
+    case NAME_UBER_TRACE_ID:
+    case NAME_SENTRY_TRACE:
+        break;
+    default:
+        v.n = 0;
+    }
+    while (from < v.n && v.p[from] == '0')
+        from++;
+    while (from + n < v.n && v.p[from + n] != '-' && v.p[from + n] != ':' && v.p[from + n] != '%')
         n++;
     return (struct span){v.p + from, n};
 }
 
-/* Formats of which the first field is surely a trace id. */
-static bool names_trace(int id)
+/* The low half of a trace id of 32 digits, which is all that systems of 64-bit ids keep. */
+static struct span low_half(struct span id)
 {
-    return id == NAME_TRACEPARENT || id == NAME_B3 || id == NAME_X_B3_TRACEID ||
-           id == NAME_X_DATADOG_TRACE_ID || id == NAME_UBER_TRACE_ID || id == NAME_SENTRY_TRACE;
+    size_t skip = id.n > 16 ? id.n - 16 : 0;
+    while (skip > 0 && skip < id.n && id.p[skip] == '0')
+        skip++;
+    return (struct span){id.p + skip, id.n - skip};
 }
 
-/* R6. @return whether the program's identities are all byte-equal copies of the captured ones. */
-static bool plain_copier(struct compose *k, bool *contradicts)
+/* Do two valid values of the same header surely name different traces? */
+static bool other_trace(int id, struct span a, struct span b)
+{
+    struct span x = trace_id(id, a), y = trace_id(id, b);
+    if (x.n == 0 || y.n == 0 || span_ieq(x, y))
+        return false;
+    if (id != NAME_X_DATADOG_TRACE_ID && (x.n <= 16) != (y.n <= 16))
+        return !span_ieq(low_half(x), low_half(y));
+    return true;
+}
+
+static bool repeated(const struct head *h, unsigned at)
+{
+    for (unsigned i = 0; i < at; i++)
+        if (h->field[i].id == h->field[at].id)
+            return true;
+    return false;
+}
+
+/* R6. @return whether the program's identities are all byte-equal copies of the captured ones, each
+ * once. */
+static bool plain_copier(const struct compose *k, bool *contradicts)
 {
     const struct head *h = k->out->head;
     bool same = true;
@@ -85,13 +164,15 @@ static bool plain_copier(struct compose *k, bool *contradicts)
         const struct head_field *f = &h->field[i];
         if (!is_identity(f->id))
             continue;
-        struct span v = head_value(h, f);
+        struct span v = head_value(h, f), ours = {NULL, 0};
         int at = captured(k->c, f->id);
-        if (at >= 0 && !f->cut && !f->folded && span_eq(v, line_value(k->c, (unsigned)at)))
-            continue;
-        same = false;
-        if (at >= 0 && names_trace(f->id) &&
-            !span_ieq(trace_id(f->id, v), trace_id(f->id, line_value(k->c, (unsigned)at))))
+        bool whole = !f->cut && !f->folded;
+        if (at >= 0)
+            ours = line_value(k->c, (unsigned)at);
+        if (at < 0 || !whole || !span_eq(v, ours) || repeated(h, i))
+            same = false;
+        if (at >= 0 && whole && valid_value((enum valid)names_rows[f->id].valid, v, false) &&
+            other_trace(f->id, v, ours))
             *contradicts = true;
     }
     return same;
@@ -111,23 +192,14 @@ static bool app_wrote(const struct compose *k, unsigned line)
     return false;
 }
 
-static bool in_identity_group(const struct names_row *row)
-{
-    return row->role != ROLE_H_LONE;
-}
-
 static void obey_app(struct compose *k, bool *contradicts)
 {
     bool copier = plain_copier(k, contradicts);
-    for (unsigned i = 0; i < k->c->n; i++) {
-        if (!copier && in_identity_group(row_of(k, i))) {
-            k->take[i] = false;
-            context_note_add(k->notes, CONTEXT_N_APP_OWN);
-        } else if (app_wrote(k, i)) {
-            k->take[i] = false;
-            context_note_add(k->notes, CONTEXT_N_APP_HAS);
-        }
-    }
+    for (unsigned i = 0; i < k->c->n; i++)
+        if (!copier && k->row[i]->role != ROLE_H_LONE)
+            refuse(k, i, CONTEXT_N_APP_OWN);
+        else if (app_wrote(k, i))
+            refuse(k, i, CONTEXT_N_APP_HAS);
 }
 
 /* --- requests that are left alone ------------------------------------------------------------- */
@@ -137,174 +209,195 @@ static bool starts(struct span s, struct span with)
     return s.n >= with.n && span_ieq((struct span){s.p, with.n}, with);
 }
 
-static bool contains(struct span s, struct span what)
+static size_t find(struct span s, char c)
 {
-    for (size_t i = 0; i + what.n <= s.n; i++)
-        if (span_ieq((struct span){s.p + i, what.n}, what))
+    size_t i = 0;
+    while (i < s.n && s.p[i] != c)
+        i++;
+    return i;
+}
+
+static struct span after(struct span s, size_t n)
+{
+    return n < s.n ? (struct span){s.p + n, s.n - n} : (struct span){s.p + s.n, 0};
+}
+
+/* Presigned: the query holds the signature. */
+static bool query_signed(struct span target)
+{
+    struct span q = after(target, find(target, '?') + 1);
+    for (; q.n; q = after(q, find(q, '&') + 1))
+        if (starts(q, SPAN("X-Amz-Signature=")) || starts(q, SPAN("X-Goog-Signature=")))
             return true;
     return false;
 }
 
-/* Schemes that sign headers they were not told of, or refuse those (section 4). */
+/* Schemes that sign headers they were not told of, or refuse those. */
+static bool scheme_signed(struct span v)
+{
+    return starts(v, SPAN("AWS4-")) || starts(v, SPAN("AWS ")) || starts(v, SPAN("GOOG4-")) ||
+           starts(v, SPAN("SharedKey"));
+}
+
+static bool is_auth(const struct compose *k, int id)
+{
+    return id == NAME_AUTH ||
+           (id >= NAMES_EXTRA && names_row(k->names, id) == &names_rows[NAME_AUTHORIZATION]);
+}
+
 static bool is_signed(const struct compose *k)
 {
     const struct head *h = k->out->head;
-    for (unsigned i = 0; i < h->n; i++) {
-        int id = h->field[i].id;
-        bool auth = id == NAME_AUTH || (id >= NAMES_EXTRA && names_row(k->names, id) ==
-                                                                 &names_rows[NAME_AUTHORIZATION]);
-        struct span v = head_value(h, &h->field[i]);
-        if (auth && (starts(v, SPAN("AWS4-")) || starts(v, SPAN("AWS ")) ||
-                     starts(v, SPAN("GOOG4-")) || starts(v, SPAN("SharedKey"))))
+    for (unsigned i = 0; i < h->n; i++)
+        if (is_auth(k, h->field[i].id) && scheme_signed(head_value(h, &h->field[i])))
             return true;
-    }
-    struct span t = head_target(h);
-    return contains(t, SPAN("X-Amz-Signature=")) || contains(t, SPAN("X-Goog-Signature="));
+    return query_signed(head_target(h));
 }
 
-/* RFC 9421: only what the covered components name is verified. */
-static bool covered(const struct compose *k, struct span name)
+/* RFC 9421: only what the covered components name is verified. A list that is not fully known could
+ * name anything. */
+static bool covered(struct span input, bool whole, struct span name)
+{
+    for (size_t at = 0; at + name.n + 2 <= input.n; at++)
+        if (input.p[at] == '"' && input.p[at + 1 + name.n] == '"' &&
+            span_ieq((struct span){input.p + at + 1, name.n}, name))
+            return true;
+    return !whole;
+}
+
+static void obey_signature(struct compose *k)
 {
     const struct head *h = k->out->head;
-    for (unsigned i = 0; i < h->n; i++) {
-        struct span v = head_value(h, &h->field[i]);
-        if (h->field[i].id != NAME_SIGNATURE_INPUT)
+    for (unsigned f = 0; f < h->n; f++) {
+        bool whole = !h->field[f].cut && !h->field[f].folded;
+        if (h->field[f].id != NAME_SIGNATURE_INPUT)
             continue;
-        for (size_t at = 0; at + name.n + 2 <= v.n; at++)
-            if (v.p[at] == '"' && v.p[at + 1 + name.n] == '"' &&
-                span_ieq((struct span){v.p + at + 1, name.n}, name))
-                return true;
+        for (unsigned i = 0; i < k->c->n; i++)
+            if (covered(head_value(h, &h->field[f]), whole, line_name(k->c, i)))
+                refuse(k, i, CONTEXT_N_SIGNED);
     }
-    return false;
-}
-
-/* The path of an origin-form or absolute-form target, without the query. */
-static struct span path_of(struct span t)
-{
-    size_t from = 0, n = 0;
-    if (t.n && t.p[0] != '/')
-        for (unsigned slashes = 0; from < t.n && slashes < 3; from += slashes < 3)
-            slashes += t.p[from] == '/';
-    while (from + n < t.n && t.p[from + n] != '?' && t.p[from + n] != '#')
-        n++;
-    return (struct span){t.p + from, n};
 }
 
 /* Posts of spans: context there makes sidecars trace the tracer. */
-static bool is_export(const struct compose *k)
+static bool is_export(struct span path)
 {
     static const struct span exact[] = {{"/api/v2/spans", 13}, {"/api/v1/spans", 13},
                                         {"/v1/traces", 10},    {"/v1/metrics", 11},
                                         {"/v1/logs", 8},       {"/api/traces", 11}};
-    struct span path = path_of(head_target(k->out->head));
-    if (k->out->method != HTTP1_M_POST)
-        return false;
     for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
         if (span_eq(path, exact[i]))
             return true;
     if (starts(path, SPAN("/intake/v2/")))
         return true;
-    return path.n >= 12 && memcmp(path.p, "/v0.", 4) == 0 && path.p[5] == '/' &&
-           span_eq((struct span){path.p + 5, path.n - 5}, SPAN("/traces"));
+    return starts(path, SPAN("/v0.")) && span_eq(after(path, 5), SPAN("/traces"));
+}
+
+/* --- where it goes ---------------------------------------------------------------------------- */
+
+/* A request target and what it says of the peer (RFC 9112 3.2). */
+struct where {
+    struct span authority, path;
+    struct peer_addr addr;
+    bool known; /* false: several or damaged Host fields */
+};
+
+/* The length of "http://" or the like at the beginning, 0: not absolute-form. */
+static size_t scheme(struct span t)
+{
+    size_t n = find(t, ':');
+    for (size_t i = 0; i < n && n < t.n; i++) {
+        char c = span_lower(t.p[i]);
+        if (!(c >= 'a' && c <= 'z') && (i == 0 || !((c >= '0' && c <= '9') || c == '+' ||
+                                                    c == '-' || c == '.')))
+            return 0;
+    }
+    return n > 0 && starts(after(t, n), SPAN("://")) ? n + 3 : 0;
+}
+
+static void read_host(const struct head *h, struct where *w)
+{
+    const struct head_field *f = head_find(h, NAME_HOST);
+    if (!f)
+        return;
+    w->authority = head_value(h, f);
+    w->known = !f->cut && !f->folded;
+    for (const struct head_field *g = f + 1; g < h->field + h->n; g++)
+        if (g->id == NAME_HOST)
+            w->known = false;
+}
+
+/* Of an absolute-form target the authority counts; the address is that of a proxy. */
+static struct where where(const struct context_out *out)
+{
+    struct span t = head_target(out->head);
+    struct where w = {.path = t, .addr = out->addr, .known = true};
+    size_t from = t.n && t.p[0] != '/' ? scheme(t) : 0;
+    if (from) {
+        struct span rest = after(t, from);
+        size_t n = 0;
+        while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?' && rest.p[n] != '#')
+            n++;
+        w.authority = (struct span){rest.p, n};
+        w.path = after(rest, n);
+        w.addr = (struct peer_addr){.port = starts(t, SPAN("https:")) ? 443 : 80};
+        w.known = n > 0;
+    } else {
+        read_host(out->head, &w);
+    }
+    w.path.n = find(w.path, '?');
+    return w;
 }
 
 /* A reason to leave the whole request alone, or -1. */
-static int left_alone(const struct compose *k)
+static int left_alone(const struct compose *k, const struct where *w)
 {
     const struct head *h = k->out->head;
     if (k->out->method == HTTP1_M_CONNECT)
         return CONTEXT_N_METHOD;
-    if (h->dropped || h->target_cut) /* what the program wrote is not fully known */
+    if (h->dropped || h->target_cut || h->len == h->cap) /* what was written is not fully known */
         return CONTEXT_N_OVERFLOW;
+    if (!w->known)
+        return CONTEXT_N_PEER;
     if (!k->out->peers->insert_signed && is_signed(k))
         return CONTEXT_N_SIGNED;
-    return is_export(k) ? CONTEXT_N_EXPORT : -1;
+    return k->out->method == HTTP1_M_POST && is_export(w->path) ? CONTEXT_N_EXPORT : -1;
 }
 
-/* --- peers ------------------------------------------------------------------------------------ */
-
-/* The authority of an absolute-form target, else the value of Host. */
-static struct span authority(const struct head *h)
+/* @return false: nothing may go there. */
+static bool obey_peer(struct compose *k, const struct where *w)
 {
-    struct span t = head_target(h);
-    const struct head_field *f = head_find(h, NAME_HOST);
-    if (t.n && t.p[0] != '/') {
-        size_t from = 0;
-        while (from + 2 < t.n && memcmp(t.p + from, "://", 3) != 0)
-            from++;
-        if (from + 2 < t.n) {
-            size_t to = from += 3;
-            while (to < t.n && t.p[to] != '/' && t.p[to] != '?' && t.p[to] != '#')
-                to++;
-            return (struct span){t.p + from, to - from};
-        }
-    }
-    return f ? head_value(h, f) : (struct span){NULL, 0};
-}
-
-static void obey_peer(struct compose *k)
-{
-    struct span host = authority(k->out->head);
-    if (peers_never(host, &k->out->addr)) {
-        for (unsigned i = 0; i < k->c->n; i++)
-            k->take[i] = false;
+    unsigned allowed = peers_classes(k->out->peers, w->authority, &w->addr);
+    if (allowed == PEERS_NEVER) {
         context_note_add(k->notes, CONTEXT_N_PEER_NEVER);
-        return;
-    }
-    bool allowed[PEER_CLASSES];
-    for (int c = 0; c < PEER_CLASSES; c++)
-        allowed[c] = peers_allow(k->out->peers, (enum peer_class)c, host, &k->out->addr);
-    for (unsigned i = 0; i < k->c->n; i++) {
-        uint8_t cls = row_of(k, i)->cls;
-        if (!allowed[cls]) {
-            k->take[i] = false;
-            context_note_add(k->notes, CONTEXT_N_PEER);
-        } else if (k->out->method == HTTP1_M_TRACE && cls != PEER_I) { /* RFC 9110 9.3.8 */
-            k->take[i] = false;
-            context_note_add(k->notes, CONTEXT_N_METHOD);
-        }
-    }
-}
-
-/* --- values, again ---------------------------------------------------------------------------- */
-
-/* The name is the row's, or (prefix rules and extras) a token. */
-static bool still_named(const struct compose *k, unsigned i)
-{
-    const struct names_row *row = row_of(k, i);
-    struct span name = line_name(k->c, i);
-    if (row->match == MATCH_EXACT && row->len)
-        return span_eq(name, (struct span){row->name, row->len});
-    return valid_token(name);
-}
-
-/* R3 at the write: the memory may have been shared with a buggy program since. */
-static bool still_valid(const struct compose *k, unsigned i)
-{
-    const struct context_line *l = &k->c->line[i];
-    if (l->off > k->c->text_len || l->len > k->c->text_len - l->off ||
-        l->len < (uint32_t)l->name_len + 5 || !still_named(k, i))
         return false;
-    const char *p = k->c->text + l->off;
-    return p[l->name_len] == ':' && p[l->name_len + 1] == ' ' && p[l->len - 2] == '\r' &&
-           p[l->len - 1] == '\n' &&
-           valid_value(VALID_SAFE, line_value(k->c, i), false);
+    }
+    for (unsigned i = 0; i < k->c->n; i++)
+        if (k->take[i] && !(allowed >> k->row[i]->cls & 1))
+            refuse(k, i, CONTEXT_N_PEER);
+        else if (k->take[i] && k->out->method == HTTP1_M_TRACE && k->row[i]->cls != PEER_I)
+            refuse(k, i, CONTEXT_N_METHOD); /* RFC 9110 9.3.8 */
+    return true;
 }
 
-/* A companion without its group's identity in the same request says nothing or the wrong thing. */
-static void drop_orphans(struct compose *k)
+/* Does the request have an identity of this group, be it ours or the program's? */
+static bool has_identity(const struct compose *k, unsigned group)
 {
     const struct head *h = k->out->head;
-    for (unsigned i = 0; i < k->c->n; i++) {
-        const struct names_row *row = row_of(k, i);
-        bool alive = row->role != ROLE_H_COMPANION;
-        for (unsigned j = 0; j < k->c->n && !alive; j++)
-            alive = k->take[j] && row_of(k, j)->group == row->group &&
-                    row_of(k, j)->role == ROLE_H_IDENTITY;
-        for (unsigned j = 0; j < h->n && !alive; j++)
-            alive = is_identity(h->field[j].id) && names_rows[h->field[j].id].group == row->group;
-        k->take[i] = k->take[i] && alive;
-    }
+    for (unsigned i = 0; i < k->c->n; i++)
+        if (k->take[i] && k->row[i]->group == group && k->row[i]->role == ROLE_H_IDENTITY)
+            return true;
+    for (unsigned i = 0; i < h->n; i++)
+        if (is_identity(h->field[i].id) && names_rows[h->field[i].id].group == group)
+            return true;
+    return false;
+}
+
+/* A companion without its group's identity says nothing or the wrong thing. */
+static void drop_orphans(struct compose *k)
+{
+    for (unsigned i = 0; i < k->c->n; i++)
+        if (k->take[i] && k->row[i]->role == ROLE_H_COMPANION && !has_identity(k, k->row[i]->group))
+            k->take[i] = false;
 }
 
 /* --- budget, section 6 ------------------------------------------------------------------------ */
@@ -312,6 +405,7 @@ static void drop_orphans(struct compose *k)
 #define SPARE     256
 #define MAX_LINES 96
 
+/* Up to the next limit that receivers have in common: Tomcat's and nginx', Node's, Go's, Envoy's. */
 static size_t room_of(const struct context_out *out)
 {
     static const size_t limit[] = {8192, 16384, 32768, 61440};
@@ -333,57 +427,40 @@ static size_t taken(const struct compose *k, unsigned *lines)
     return n;
 }
 
-/* Bytes of the baggage line that may stay: whole members. 0: none. */
-static size_t baggage_fits(struct span v, size_t max)
-{
-    size_t n = v.n;
-    while (n > max) {
-        while (n > 0 && v.p[n - 1] != ',')
-            n--;
-        if (n == 0)
-            return 0;
-        n--;
-    }
-    return n;
-}
-
-/* Give up a line; an identity, a companion of it and what stands beside it go together. */
+/* Give up a line. A group goes whole, but for companions that tell more of it: those go first. */
 static void give_up(struct compose *k, unsigned i)
 {
-    const struct names_row *row = row_of(k, i);
-    bool whole = row->role == ROLE_H_IDENTITY || row->role == ROLE_H_FREE;
-    k->take[i] = false;
+    const struct names_row *row = k->row[i];
+    bool whole = row->role != ROLE_H_LONE && (row->role != ROLE_H_COMPANION || row->cls == PEER_I);
+    refuse(k, i, CONTEXT_N_BUDGET);
     for (unsigned j = 0; whole && j < k->c->n; j++)
-        if (row_of(k, j)->group == row->group && row_of(k, j)->role != ROLE_H_LONE)
+        if (k->row[j]->group == row->group && k->row[j]->role != ROLE_H_LONE)
             k->take[j] = false;
-    context_note_add(k->notes, CONTEXT_N_BUDGET);
 }
 
-/* Cut from the end of R11 until it fits. @return bytes of baggage that stay (its value), SIZE_MAX:
- * all. */
+/* Cut from the end of R11 until it fits. @return bytes of the baggage value that stay; SIZE_MAX: all. */
 static size_t obey_budget(struct compose *k)
 {
     size_t room = room_of(k->out);
-    unsigned lines, at = k->c->n;
-    for (;;) {
-        size_t n = taken(k, &lines);
-        if (n <= room && (lines == 0 || k->out->head_lines + lines <= MAX_LINES))
-            return SIZE_MAX;
-        while (at > 0 && !k->take[at - 1])
-            at--;
-        if (at == 0)
-            return SIZE_MAX;
-        unsigned last = --at;
-        if (k->c->line[last].id == NAME_BAGGAGE && k->out->head_lines + lines <= MAX_LINES) {
-            struct span v = line_value(k->c, last);
-            size_t over = n - room, keep = over < v.n ? baggage_fits(v, v.n - over) : 0;
+    unsigned lines;
+    for (unsigned at = k->c->n; at > 0; at--) {
+        size_t n = taken(k, &lines), over = n > room ? n - room : 0;
+        bool many = k->out->head_lines + lines > MAX_LINES;
+        if (!over && !many)
+            break;
+        if (!k->take[at - 1])
+            continue;
+        struct span v = line_value(k->c, at - 1);
+        if (k->c->line[at - 1].id == NAME_BAGGAGE && !many && over < v.n) {
+            size_t keep = valid_members(v, v.n - over);
             if (keep) {
                 context_note_add(k->notes, CONTEXT_N_BUDGET);
                 return keep;
             }
         }
-        give_up(k, last);
+        give_up(k, at - 1);
     }
+    return SIZE_MAX;
 }
 
 /* --- */
@@ -400,7 +477,7 @@ static size_t write_lines(const struct compose *k, char *dst, size_t cap, size_t
             len = l->name_len + 2u + baggage + 2;
         if (len > cap - n)
             break;
-        memcpy(dst + n, k->c->text + l->off, len);
+        memcpy(dst + n, k->c->text + l->off, len - 2);
         memcpy(dst + n + len - 2, "\r\n", 2);
         n += len;
     }
@@ -411,20 +488,21 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
                        size_t cap, bool *contradicts, struct context_notes *notes)
 {
     struct compose k = {.c = c, .out = out, .names = out->head->names, .notes = notes};
-    bool signature = head_find(out->head, NAME_SIGNATURE_INPUT) != NULL;
+    struct where w = where(out);
     *contradicts = false;
-    for (unsigned i = 0; i < c->n; i++) {
-        k.take[i] = still_valid(&k, i) && !(signature && covered(&k, line_name(c, i)));
-        if (!k.take[i])
-            context_note_add(notes, CONTEXT_N_INVALID);
+    if (!sound(&k)) {
+        context_note_add(notes, CONTEXT_N_INVALID);
+        return 0;
     }
     obey_app(&k, contradicts);
-    int alone = left_alone(&k);
+    int alone = left_alone(&k, &w);
     if (alone >= 0) {
         context_note_add(notes, (enum context_note)alone);
         return 0;
     }
-    obey_peer(&k);
+    obey_signature(&k);
+    if (!obey_peer(&k, &w))
+        return 0;
     drop_orphans(&k);
     size_t baggage = obey_budget(&k);
     return write_lines(&k, dst, cap, baggage);

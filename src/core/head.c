@@ -3,6 +3,7 @@
 #include "head.h"
 
 #define TARGET_MAX 8192
+#define SLACK      16 /* for white space behind a value of the greatest length */
 
 void head_begin(struct head *h, const struct names *names, char *buf, uint32_t at, uint32_t cap)
 {
@@ -13,6 +14,7 @@ void head_begin(struct head *h, const struct names *names, char *buf, uint32_t a
     h->target_off = h->len;
     h->target_len = 0;
     h->target_cut = h->open = false;
+    h->limit = 0;
     h->n = h->dropped = 0;
 }
 
@@ -37,11 +39,20 @@ static void on_target(void *ctx, const char *p, size_t n)
     h->target_cut = len < n;
 }
 
-static bool is_prefix(const struct names *names, int id)
+/* Nobody wants more of a value than this; and of credentials no more than tells their scheme. */
+static uint32_t limit_of(const struct names *names, int id)
 {
-    if (id >= NAMES_EXTRA)
-        return names->extra[id - NAMES_EXTRA].prefix;
-    return id < NAMES_BUILTIN && names_rows[id].match == MATCH_PREFIX;
+    switch (id) {
+    case NAME_HOST:
+        return 512;
+    case NAME_AUTH:
+        return SLACK;
+    case NAME_SIGNATURE_INPUT:
+    case NAME_CONNECTION:
+        return 2048;
+    default:
+        return names_row(names, id)->max + SLACK;
+    }
 }
 
 static bool on_field(void *ctx, struct span name)
@@ -58,11 +69,12 @@ static bool on_field(void *ctx, struct span name)
     memset(f, 0, sizeof(*f));
     f->id = (uint16_t)id;
     f->name_off = h->len;
-    if (is_prefix(h->names, id)) {
+    if (names_is_prefix(h->names, id)) {
         f->name_len = (uint16_t)append(h, name.p, name.n);
         f->cut = f->name_len < name.n;
     }
     f->off = h->len;
+    h->limit = limit_of(h->names, id);
     h->open = true;
     return true;
 }
@@ -71,7 +83,8 @@ static void on_value(void *ctx, const char *p, size_t n)
 {
     struct head *h = ctx;
     struct head_field *f = &h->field[h->n - 1];
-    uint32_t len = append(h, p, n);
+    size_t room = h->limit - f->len;
+    uint32_t len = append(h, p, n < room ? n : room);
     f->len += len;
     if (len < n)
         f->cut = true;

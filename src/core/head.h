@@ -19,7 +19,8 @@
 struct head_field {
     uint16_t id;       /* names_find() */
     bool folded;       /* had obs-fold */
-    bool cut;          /* value did not fit: must not be trusted */
+    bool cut;          /* value was longer than is of use, or did not fit: what is kept is only
+                        * its beginning */
     uint32_t name_off; /* prefix rules: the whole lower-cased name; else name_len == 0 */
     uint32_t off, len; /* value in .buf, as it passed (trim with head_value()) */
     uint16_t name_len;
@@ -31,7 +32,8 @@ struct head {
     uint32_t cap, len;
     uint32_t target_off, target_len;
     bool target_cut;
-    bool open; /* inside a kept field */
+    bool open;      /* inside a kept field */
+    uint32_t limit; /* bytes of its value that are worth keeping */
     uint16_t n, dropped;
     struct head_field field[HEAD_FIELDS];
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* names: see names.h. Looked up for every field line of every head, so a miss must be cheap: a hash of
- * the length and two bytes finds an empty bucket for most. */
+/* names: see names.h. Looked up for every field line of every head, so a miss must be cheap: a hash
+ * of what is on, rebuilt whenever the configuration changes. */
 #include "names.h"
 
 #include "valid.h"
@@ -19,49 +19,132 @@ const char *const names_groups[GROUP_COUNT] = {
 #undef PROPAGATOR
 };
 
-static const struct names_row extra_row = {"",       0,         0,           MATCH_EXACT, SEVERAL_FIRST,
-                                           PEER_T,   ROLE_H_LONE, DEFAULT_OPT, VALID_SAFE,
-                                           NAMES_EXTRA_MAX};
+_Static_assert(GROUP_COUNT <= 64, "names.on is one word");
+_Static_assert(NAMES_ALL < 255, "links are bytes");
+
+/* What rows of their own would say of extras. */
+#define EXTRA(c)                                                                                   \
+    [c] = {.name = "",                                                                             \
+           .match = MATCH_EXACT,                                                                   \
+           .several = SEVERAL_FIRST,                                                               \
+           .cls = c,                                                                               \
+           .role = ROLE_H_LONE,                                                                    \
+           .def = DEFAULT_OPT,                                                                     \
+           .valid = VALID_SAFE,                                                                    \
+           .max = NAMES_EXTRA_MAX}
+static const struct names_row extra_rows[PEER_CLASSES] = {EXTRA(PEER_I), EXTRA(PEER_T),
+                                                          EXTRA(PEER_U), EXTRA(PEER_C)};
+#undef EXTRA
+
+bool names_carried(const struct names *n, int id)
+{
+    if (id >= NAMES_EXTRA)
+        return id < NAMES_EXTRA + n->extras;
+    return id >= 0 && id < NAMES_BUILTIN && names_rows[id].def < DEFAULT_LISTED;
+}
 
 const struct names_row *names_row(const struct names *n, int id)
 {
     if (id < NAMES_BUILTIN)
         return &names_rows[id];
     const struct names_extra *x = &n->extra[id - NAMES_EXTRA];
-    return x->row ? &names_rows[x->row - 1] : &extra_row;
+    return x->row ? &names_rows[x->row - 1] : &extra_rows[x->cls];
 }
 
-static bool on(const struct names *n, unsigned group)
+struct span names_text(const struct names *n, int id)
 {
-    return n->on >> group & 1;
+    static const struct span needed[] = {[NAME_HOST - NAMES_BUILTIN] = {"host", 4},
+                                         [NAME_AUTH - NAMES_BUILTIN] = {"authorization", 13},
+                                         [NAME_SIGNATURE_INPUT - NAMES_BUILTIN] = {"signature-input", 15},
+                                         [NAME_CONNECTION - NAMES_BUILTIN] = {"connection", 10}};
+    if (id < NAMES_BUILTIN)
+        return (struct span){names_rows[id].name, names_rows[id].len};
+    if (id < NAMES_EXTRA)
+        return needed[id - NAMES_BUILTIN];
+    return (struct span){n->extra[id - NAMES_EXTRA].name, n->extra[id - NAMES_EXTRA].len};
 }
+
+bool names_is_prefix(const struct names *n, int id)
+{
+    if (id >= NAMES_EXTRA)
+        return n->extra[id - NAMES_EXTRA].prefix;
+    return id < NAMES_BUILTIN && names_rows[id].match == MATCH_PREFIX;
+}
+
+static bool begins(struct span s, struct span with)
+{
+    return s.n >= with.n && memcmp(s.p, with.p, with.n) == 0;
+}
+
+/* --- the index ------------------------------------------------------------------------------ */
 
 static unsigned hash(struct span s)
 {
-    return (unsigned)(s.n * 9 + (uint8_t)s.p[0] * 5u + (uint8_t)s.p[s.n - 1] * 17u) % NAMES_BUCKETS;
+    return ((unsigned)s.n * 5 + (uint8_t)s.p[0] * 3u + (uint8_t)s.p[s.n / 2] * 7u +
+            (uint8_t)s.p[s.n - 1]) % NAMES_BUCKETS;
 }
 
-/* The rows that may be carried by default or by a group's name. */
-static void fill_buckets(struct names *n)
+/* What is added later is found first. */
+static void index_one(struct names *n, int id)
+{
+    struct span text = names_text(n, id);
+    if (names_is_prefix(n, id)) {
+        n->prefix[n->prefixes++] = (uint8_t)id;
+        n->prefix_first |= 1u << (text.p[0] & 31);
+        return;
+    }
+    uint8_t *bucket = &n->bucket[hash(text)];
+    n->next[id] = *bucket;
+    *bucket = (uint8_t)(id + 1);
+}
+
+/* On by its group, or because an extra names it or is a prefix of it. */
+static bool row_is_on(const struct names *n, int id)
+{
+    const struct names_row *row = &names_rows[id];
+    struct span name = {row->name, row->len};
+    if (row->def >= DEFAULT_LISTED)
+        return false;
+    bool on = n->on >> row->group & 1;
+    for (int i = 0; i < n->extras && !on; i++)
+        on = n->extra[i].row == id + 1 ||
+             (n->extra[i].prefix && begins(name, names_text(n, NAMES_EXTRA + i)));
+    return on;
+}
+
+static void rebuild(struct names *n)
 {
     memset(n->bucket, 0, sizeof(n->bucket));
-    for (unsigned i = 0; i < NAMES_BUILTIN; i++) {
-        const struct names_row *r = &names_rows[i];
-        uint8_t *b = &n->bucket[hash((struct span){r->name, r->len})];
-        if (r->def >= DEFAULT_LISTED || r->match == MATCH_PREFIX)
-            continue;
-        n->chain[i] = *b;
-        *b = (uint8_t)(i + 1);
-    }
+    n->prefixes = 0;
+    n->prefix_first = 0;
+    for (int id = NAMES_BUILTIN; id < NAMES_EXTRA; id++)
+        index_one(n, id);
+    for (int id = 0; id < NAMES_BUILTIN; id++)
+        if (row_is_on(n, id))
+            index_one(n, id);
+    for (int i = 0; i < n->extras; i++)
+        if (!n->extra[i].row || names_rows[n->extra[i].row - 1].def >= DEFAULT_LISTED)
+            index_one(n, NAMES_EXTRA + i);
 }
 
-void names_default(struct names *n)
+static int find_prefix(const struct names *n, struct span lower)
 {
-    n->on = 0;
-    fill_buckets(n);
-    for (unsigned i = 0; i < NAMES_BUILTIN; i++)
-        if (names_rows[i].def == DEFAULT_ON)
-            n->on |= UINT64_C(1) << names_rows[i].group;
+    for (unsigned i = 0; i < n->prefixes; i++) {
+        struct span text = names_text(n, n->prefix[i]);
+        if (lower.n > text.n && begins(lower, text))
+            return n->prefix[i];
+    }
+    return -1;
+}
+
+int names_find(const struct names *n, struct span lower)
+{
+    if (lower.n == 0)
+        return -1;
+    for (unsigned at = n->bucket[hash(lower)]; at; at = n->next[at - 1])
+        if (span_eq(names_text(n, (int)at - 1), lower))
+            return (int)at - 1;
+    return n->prefix_first >> (lower.p[0] & 31) & 1 ? find_prefix(n, lower) : -1;
 }
 
 /* --- lists ---------------------------------------------------------------------------------- */
@@ -97,12 +180,22 @@ static struct span text_of(const char *s)
     return (struct span){s, n};
 }
 
+/* Groups that can be named. Those of the mesh's routing are listed name by name. */
 static int group_of(struct span name)
 {
     for (int g = 0; g < GROUP_COUNT; g++)
         if (g != GROUP_NEVER && g != GROUP_ISTIO_ROUTING && span_ieq(name, text_of(names_groups[g])))
             return g;
     return -1;
+}
+
+void names_default(struct names *n)
+{
+    memset(n, 0, sizeof(*n));
+    for (unsigned i = 0; i < NAMES_BUILTIN; i++)
+        if (names_rows[i].def == DEFAULT_ON)
+            n->on |= UINT64_C(1) << names_rows[i].group;
+    rebuild(n);
 }
 
 void names_select(struct names *n, struct span list, names_warn warn)
@@ -117,72 +210,87 @@ void names_select(struct names *n, struct span list, names_warn warn)
         else if (g >= 0)
             n->on |= UINT64_C(1) << g;
         else if (it.n)
-            warn("unknown propagator ignored", it.p, it.n);
+            warn("unknown propagator, ignored", it.p, it.n);
     }
     if (n->on || !none)
         n->on |= UINT64_C(1) << GROUP_REQUEST_ID;
+    rebuild(n);
 }
 
 /* --- extras --------------------------------------------------------------------------------- */
-
-static bool row_matches(const struct names_row *r, struct span lower)
-{
-    if (r->match == MATCH_PREFIX ? lower.n < r->len : lower.n != r->len)
-        return false;
-    return memcmp(r->name, lower.p, r->len) == 0;
-}
 
 /* The row a name belongs to, the most particular first: exact rows before prefixes. */
 static int row_of(struct span lower)
 {
     int prefix = -1;
-    for (int i = 0; i < NAMES_BUILTIN; i++)
-        if (row_matches(&names_rows[i], lower)) {
-            if (names_rows[i].match == MATCH_EXACT)
-                return i;
+    for (int i = 0; i < NAMES_BUILTIN; i++) {
+        struct span row = {names_rows[i].name, names_rows[i].len};
+        if (span_eq(row, lower))
+            return i;
+        if (names_rows[i].match == MATCH_PREFIX && begins(lower, row))
             prefix = i;
-        }
+    }
     return prefix;
 }
 
-/* A prefix that could match a forbidden name is as forbidden as the name. */
-static bool forbidden_prefix(struct span lower)
+/* May it not be carried, whoever asks? A prefix that could let a forbidden name or a credential in
+ * is as forbidden as that. */
+static bool forbidden(struct span lower, bool prefix)
 {
-    for (int i = 0; i < NAMES_BUILTIN; i++)
-        if (names_rows[i].def >= DEFAULT_LISTED && names_rows[i].len >= lower.n &&
-            memcmp(names_rows[i].name, lower.p, lower.n) == 0)
+    int row = row_of(lower);
+    if ((row >= 0 && names_rows[row].def == DEFAULT_NEVER) ||
+        span_eq(lower, names_text(NULL, NAME_SIGNATURE_INPUT)))
+        return true;
+    for (int i = 0; prefix && i < NAMES_BUILTIN; i++)
+        if (names_rows[i].def >= DEFAULT_LISTED &&
+            begins((struct span){names_rows[i].name, names_rows[i].len}, lower))
             return true;
     return false;
 }
 
-static const char *why_not(struct span lower, bool prefix, int row)
+static bool already(const struct names *n, struct span lower, bool prefix)
 {
-    if (lower.n == 0 || lower.n >= NAMES_EXTRA_LEN || !valid_token(lower))
+    for (int i = 0; i < n->extras; i++)
+        if (n->extra[i].prefix == prefix && span_eq(names_text(n, NAMES_EXTRA + i), lower))
+            return true;
+    return false;
+}
+
+static const char *why_not(const struct names *n, struct span lower, bool prefix)
+{
+    if (!valid_token(lower))
         return "not a header name, ignored";
-    if ((row >= 0 && names_rows[row].def == DEFAULT_NEVER) || (prefix && forbidden_prefix(lower)))
+    if (forbidden(lower, prefix))
         return "this header is never carried, ignored";
-    return NULL;
+    return n->extras == NAMES_EXTRAS ? "too many extra headers, ignored" : NULL;
 }
 
 static void add_one(struct names *n, struct span it, names_warn warn)
 {
-    struct names_extra *x = &n->extra[n->extras];
-    bool prefix = it.n && it.p[it.n - 1] == '*';
-    struct span name = {x->name, it.n - prefix};
-    for (size_t i = 0; i < name.n && i < NAMES_EXTRA_LEN; i++)
-        x->name[i] = span_lower(it.p[i]);
-    int row = name.n < NAMES_EXTRA_LEN && !prefix ? row_of(name) : -1;
-    const char *no = why_not(name, prefix, row);
-    if (!no && n->extras == NAMES_EXTRAS - 1)
-        no = "too many extra headers, ignored";
+    char text[NAMES_EXTRA_LEN];
+    bool prefix = it.p[it.n - 1] == '*';
+    struct span name = {text, it.n - prefix};
+    if (name.n > sizeof(text)) {
+        warn("header name too long, ignored", it.p, it.n);
+        return;
+    }
+    for (size_t i = 0; i < name.n; i++)
+        text[i] = span_lower(it.p[i]);
+    if (already(n, name, prefix))
+        return;
+    const char *no = why_not(n, name, prefix);
     if (no) {
         warn(no, it.p, it.n);
         return;
     }
-    x->len = (uint8_t)name.n;
-    x->prefix = prefix;
-    x->row = row >= 0 ? (uint8_t)(row + 1) : 0;
-    n->extras++;
+    struct names_extra *x = &n->extra[n->extras++];
+    int row = row_of(name);
+    *x = (struct names_extra){.len = (uint8_t)name.n, .prefix = prefix, .cls = PEER_T};
+    if (row >= 0 && names_rows[row].len == name.n && (names_rows[row].match == MATCH_PREFIX) == prefix)
+        x->row = (uint8_t)(row + 1);
+    else if (row >= 0)
+        x->cls = names_rows[row].cls;
+    memcpy(x->name, name.p, name.n);
 }
 
 void names_add(struct names *n, struct span list, names_warn warn)
@@ -191,66 +299,5 @@ void names_add(struct names *n, struct span list, names_warn warn)
     while (item(&list, &it))
         if (it.n)
             add_one(n, it, warn);
-}
-
-/* --- looking up ----------------------------------------------------------------------------- */
-
-static int extra_of(const struct names *n, struct span lower)
-{
-    for (int i = 0; i < n->extras; i++) {
-        const struct names_extra *x = &n->extra[i];
-        if ((x->prefix ? lower.n > x->len : lower.n == x->len) &&
-            memcmp(x->name, lower.p, x->len) == 0)
-            return NAMES_EXTRA + i;
-    }
-    return -1;
-}
-
-static int exact_row(const struct names *n, struct span lower)
-{
-    for (unsigned i = n->bucket[hash(lower)]; i; i = n->chain[i - 1])
-        if (names_rows[i - 1].len == lower.n && memcmp(names_rows[i - 1].name, lower.p, lower.n) == 0)
-            return (int)i - 1;
-    return -1;
-}
-
-static const uint8_t prefixes[] = {NAME_UBERCTX, NAME_OT_BAGGAGE, NAME_PINPOINT, NAME_L5D_CTX};
-
-static int prefix_row(const struct names *n, struct span lower)
-{
-    for (size_t i = 0; i < sizeof(prefixes); i++) {
-        const struct names_row *r = &names_rows[prefixes[i]];
-        if (on(n, r->group) && lower.n > r->len && memcmp(r->name, lower.p, r->len) == 0)
-            return prefixes[i];
-    }
-    return -1;
-}
-
-static int needed_of(struct span lower)
-{
-    switch (lower.n) {
-    case 4:
-        return memcmp(lower.p, "host", 4) == 0 ? NAME_HOST : -1;
-    case 10:
-        return memcmp(lower.p, "connection", 10) == 0 ? NAME_CONNECTION : -1;
-    case 13:
-        return memcmp(lower.p, "authorization", 13) == 0 ? NAME_AUTH : -1;
-    case 15:
-        return memcmp(lower.p, "signature-input", 15) == 0 ? NAME_SIGNATURE_INPUT : -1;
-    default:
-        return -1;
-    }
-}
-
-int names_find(const struct names *n, struct span lower)
-{
-    if (lower.n == 0)
-        return -1;
-    int extra = n->extras ? extra_of(n, lower) : -1, row = exact_row(n, lower);
-    if (row >= 0 && (extra >= 0 || on(n, names_rows[row].group)))
-        return row;
-    if (extra >= 0)
-        return extra;
-    row = prefix_row(n, lower);
-    return row >= 0 ? row : needed_of(lower);
+    rebuild(n);
 }

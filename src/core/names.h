@@ -45,40 +45,55 @@ extern const struct names_row names_rows[NAMES_BUILTIN];
 /** Names of the groups, as in TRACEBATON_PROPAGATORS. */
 extern const char *const names_groups[GROUP_COUNT];
 
-#define NAMES_BUCKETS   128
 #define NAMES_EXTRAS    32
 #define NAMES_EXTRA_LEN 64
 #define NAMES_EXTRA_MAX 1024 /* bytes of an extra's value */
 
+#define NAMES_ALL     (NAMES_EXTRA + NAMES_EXTRAS) /* ids */
+#define NAMES_BUCKETS 64
+
 struct names {
     uint64_t on; /* bit a group */
-    uint8_t bucket[NAMES_BUCKETS];  /* id + 1 of the first exact row of a hash, 0: none */
-    uint8_t chain[NAMES_BUILTIN];   /* id + 1 of the next one */
     bool strict; /* tracestate grammar */
     uint8_t extras;
     struct names_extra {
         uint8_t len;
         bool prefix;
-        uint8_t row; /* DEFAULT_LISTED rows that were spelled out: their id + 1; else 0 */
+        uint8_t row; /* the built-in row it is: its id + 1; else 0 */
+        uint8_t cls; /* where it is none: that of the prefix rule it belongs to, else T */
         char name[NAMES_EXTRA_LEN];
     } extra[NAMES_EXTRAS];
+    /* The index, private to names_find(). Links are id + 1. */
+    uint8_t bucket[NAMES_BUCKETS], next[NAMES_ALL];
+    uint8_t prefix[NAMES_ALL], prefixes;
+    uint32_t prefix_first; /* bit: first byte of a prefix & 31 */
 };
 
 typedef void (*names_warn)(const char *what, const char *detail, size_t n);
 
-/** The default groups (R8). */
+/** Only the default groups (R8), no extras, not strict. */
 void names_default(struct names *n);
 /** Exactly the groups of a comma-separated list; "none" alone: nothing at all, x-request-id
  *  neither (which any other list includes). Unknown names are told to warn and ignored. */
 void names_select(struct names *n, struct span list, names_warn warn);
-/** Further names, or prefixes ending in "*", comma-separated. Refused: framing, routing, hop-by-hop
- *  (the "never" rows). */
+/** Further names, or prefixes ending in "*", comma-separated. A name of the list brings its row's
+ *  rules with it; others are class T and decided alone. Refused: framing, routing, hop-by-hop (the
+ *  "never" rows), and prefixes that would let those or credentials in. */
 void names_add(struct names *n, struct span list, names_warn warn);
 
 /** Id of a lower-cased header name that is of interest under this configuration, or -1. */
 int names_find(const struct names *n, struct span lower);
 
-/** Rows of an id that can be carried; extras share one row. */
+/** Is this an id of something that can be carried? (Ids from shared memory are not trusted.) */
+bool names_carried(const struct names *n, int id);
+
+/** The row of an id that can be carried; extras without a row of their own share one. */
 const struct names_row *names_row(const struct names *n, int id);
+
+/** The name of an id, lower case; of prefix rules the prefix. */
+struct span names_text(const struct names *n, int id);
+
+/** Is the name of this id only the beginning of the names it stands for? */
+bool names_is_prefix(const struct names *n, int id);
 
 #endif

@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* peers: see peers.h. */
+/*
+ * peers: see peers.h. An authority is parsed once a request. What is not surely
+ * a local name or address is foreign: names that resolvers read as numbers
+ * (inet_aton's "127.1", "010.0.0.1", "2130706433"), odd bytes, broken brackets.
+ */
 #include "peers.h"
 
-enum rule_kind { RULE_ANY, RULE_MESH, RULE_HOST, RULE_SUFFIX, RULE_CIDR };
+enum rule_kind { RULE_ANY, RULE_MESH, RULE_HOST, RULE_SUFFIX, RULE_NET };
 
-/* --- authorities ------------------------------------------------------------------------------ */
-
-/* host[:port], with userinfo, brackets, zone and a trailing dot taken off. */
-struct authority {
-    struct span host;
-    uint16_t port; /* 0: not given */
-    bool literal6;
+/** What an authority says. */
+struct target {
+    struct span host; /* without userinfo, brackets, zone, port and one trailing dot */
+    uint16_t port;    /* 0: unknown */
+    struct peer_addr addr;
+    bool literal; /* the host is an address, that of .addr */
 };
 
 static struct span after(struct span s, size_t n)
 {
     return (struct span){s.p + n, s.n - n};
+}
+
+static size_t find(struct span s, char c)
+{
+    size_t i = 0;
+    while (i < s.n && s.p[i] != c)
+        i++;
+    return i;
 }
 
 static bool digits(struct span s, unsigned max, unsigned *out)
@@ -30,49 +41,22 @@ static bool digits(struct span s, unsigned max, unsigned *out)
     return s.n > 0 && v <= max;
 }
 
-static size_t find(struct span s, char c)
+static int hex(char c)
 {
-    size_t i = 0;
-    while (i < s.n && s.p[i] != c)
-        i++;
-    return i;
-}
-
-static struct authority split(struct span a)
-{
-    struct authority r = {a, 0, false};
-    struct span port = {NULL, 0};
-    unsigned v;
-    for (size_t at = find(a, '@'); at < a.n; at = find(a, '@'))
-        a = after(a, at + 1);
-    if (a.n && a.p[0] == '[') {
-        size_t end = find(a, ']');
-        r.literal6 = true;
-        r.host = (struct span){a.p + 1, end < a.n ? end - 1 : a.n - 1};
-        r.host.n = find(r.host, '%');
-        if (end + 1 < a.n && a.p[end + 1] == ':')
-            port = after(a, end + 2);
-    } else {
-        size_t at = find(a, ':');
-        r.host = (struct span){a.p, at};
-        if (at < a.n)
-            port = after(a, at + 1);
-        if (r.host.n && r.host.p[r.host.n - 1] == '.')
-            r.host.n--;
-    }
-    if (digits(port, 65535, &v))
-        r.port = (uint16_t)v;
-    return r;
+    c = span_lower(c);
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
+/* Four decimal numbers without leading zeros, which some read as octal. */
 static bool parse4(struct span s, uint8_t ip[4])
 {
     for (int i = 0; i < 4; i++) {
         size_t end = find(s, '.');
         unsigned v;
-        if ((i < 3) != (end < s.n) || end > 3 || !digits((struct span){s.p, end}, 255, &v))
+        if ((i < 3) != (end < s.n) || (end > 1 && s.p[0] == '0') ||
+            !digits((struct span){s.p, end}, 255, &v))
             return false;
         ip[i] = (uint8_t)v;
         s = after(s, end < s.n ? end + 1 : end);
@@ -80,51 +64,55 @@ static bool parse4(struct span s, uint8_t ip[4])
     return true;
 }
 
-static int hex(char c)
+/* One group of up to four hex digits, or a dotted tail. @return bytes written, 0: malformed. */
+static int group6(struct span g, uint8_t *ip, int room)
 {
-    c = span_lower(c);
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    unsigned v = 0;
+    if (find(g, '.') < g.n)
+        return room >= 4 && parse4(g, ip) ? 4 : 0;
+    if (g.n < 1 || g.n > 4 || room < 2)
+        return 0;
+    for (size_t i = 0; i < g.n; i++) {
+        if (hex(g.p[i]) < 0)
+            return 0;
+        v = v << 4 | (unsigned)hex(g.p[i]);
+    }
+    ip[0] = (uint8_t)(v >> 8);
+    ip[1] = (uint8_t)v;
+    return 2;
 }
 
-/* Groups up to "::" or the end; @return bytes written, -1 malformed. Stops before "::". */
-static int groups6(struct span *s, uint8_t *ip, int room)
+/* Groups separated by single colons. @return bytes written, -1: malformed. */
+static int groups6(struct span s, uint8_t *ip, int room)
 {
     int n = 0;
-    while (s->n && s->p[0] != ':') {
-        unsigned v = 0, len = 0;
-        size_t end = find(*s, ':');
-        if (end == s->n && find(*s, '.') < s->n)
-            return room - n >= 4 && parse4(*s, ip + n) ? (s->n = 0, n + 4) : -1;
-        for (; s->n && hex(s->p[0]) >= 0 && len < 4; len++, *s = after(*s, 1))
-            v = v << 4 | (unsigned)hex(s->p[0]);
-        if (!len || room - n < 2 || (s->n && s->p[0] != ':'))
+    if (!s.n)
+        return 0;
+    for (;;) {
+        size_t end = find(s, ':');
+        struct span g = {s.p, end};
+        int k = group6(g, ip + n, room - n);
+        n += k;
+        if (!k || (k == 4 && end < s.n)) /* the dotted form is the last one */
             return -1;
-        ip[n++] = (uint8_t)(v >> 8);
-        ip[n++] = (uint8_t)v;
-        if (s->n > 1 && s->p[0] == ':' && s->p[1] != ':')
-            *s = after(*s, 1);
-        else if (s->n == 1)
-            return -1;
+        if (end == s.n)
+            return n;
+        s = after(s, end + 1);
     }
-    return n;
 }
 
 static bool parse6(struct span s, uint8_t ip[16])
 {
     uint8_t tail[16];
+    size_t gap = 0;
     memset(ip, 0, 16);
-    int a = groups6(&s, ip, 16), b = 0;
-    if (a < 0)
-        return false;
-    if (!s.n)
-        return a == 16;
-    if (s.n < 2 || s.p[1] != ':')
-        return false;
-    s = after(s, 2);
-    if (s.n && s.p[0] == ':')
-        return false;
-    b = groups6(&s, tail, 14 - a);
-    if (b < 0 || s.n)
+    while (gap + 1 < s.n && (s.p[gap] != ':' || s.p[gap + 1] != ':'))
+        gap++;
+    if (gap + 1 >= s.n)
+        return groups6(s, ip, 16) == 16;
+    int a = groups6((struct span){s.p, gap}, ip, 14);
+    int b = a < 0 ? -1 : groups6(after(s, gap + 2), tail, 14 - a);
+    if (b < 0 || (gap > 0 && find((struct span){s.p, gap}, '.') < gap))
         return false;
     memcpy(ip + 16 - b, tail, (size_t)b);
     return true;
@@ -133,7 +121,7 @@ static bool parse6(struct span s, uint8_t ip[16])
 /* IPv4-mapped IPv6 is IPv4. */
 static struct peer_addr unmapped(struct peer_addr a)
 {
-    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
     if (a.family == 6 && memcmp(a.ip, prefix, 12) == 0) {
         a.family = 4;
         memmove(a.ip, a.ip + 12, 4);
@@ -141,19 +129,9 @@ static struct peer_addr unmapped(struct peer_addr a)
     return a;
 }
 
-/* A host that is an address literal. */
-static bool literal(const struct authority *a, struct peer_addr *out)
-{
-    memset(out, 0, sizeof(*out));
-    out->family = 4;
-    if (!a->literal6 && parse4(a->host, out->ip))
-        return true;
-    out->family = 6;
-    if (!a->literal6 || !parse6(a->host, out->ip))
-        return false;
-    *out = unmapped(*out);
-    return true;
-}
+struct net {
+    uint8_t family, bits, ip[16];
+};
 
 static bool in_net(const struct peer_addr *a, uint8_t family, const uint8_t *net, unsigned bits)
 {
@@ -163,10 +141,6 @@ static bool in_net(const struct peer_addr *a, uint8_t family, const uint8_t *net
     return !rest || !((a->ip[bits / 8] ^ net[bits / 8]) >> (8 - rest));
 }
 
-struct net {
-    uint8_t family, bits, ip[2];
-};
-
 static bool in_any(const struct peer_addr *a, const struct net *nets, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -175,104 +149,157 @@ static bool in_any(const struct peer_addr *a, const struct net *nets, size_t n)
     return false;
 }
 
-/* Loopback, RFC 1918, 100.64/10, 240/4 (Istio's automatic VIPs), fc00::/7. */
-static bool local_address(const struct peer_addr *addr)
+/* Loopback, this host, RFC 1918, 100.64/10, 240/4 (Istio's automatic addresses), fc00::/7. */
+static bool local_address(const struct peer_addr *a)
 {
-    static const struct net nets[] = {{4, 8, {127, 0}},   {4, 8, {10, 0}},    {4, 12, {172, 16}},
-                                      {4, 16, {192, 168}}, {4, 10, {100, 64}}, {4, 4, {240, 0}},
-                                      {6, 7, {0xfc, 0}}};
-    static const uint8_t loopback[16] = {[15] = 1};
-    struct peer_addr a = unmapped(*addr);
-    if (a.family == 1 || (a.family == 6 && memcmp(a.ip, loopback, 16) == 0))
-        return true;
-    return in_any(&a, nets, sizeof(nets) / sizeof(nets[0]));
+    static const struct net nets[] = {{4, 8, {127}},      {4, 8, {10}},      {4, 12, {172, 16}},
+                                      {4, 16, {192, 168}}, {4, 10, {100, 64}}, {4, 4, {240}},
+                                      {4, 32, {0}},       {6, 7, {0xfc}},    {6, 128, {[15] = 1}},
+                                      {6, 128, {0}}};
+    return a->family == 1 || in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
 }
 
-static bool link_local(const struct peer_addr *addr)
+/* Link-local, and the addresses of clouds' metadata services that are not. */
+static bool never_address(const struct peer_addr *a)
 {
-    static const struct net nets[] = {{4, 16, {169, 254}}, {6, 10, {0xfe, 0x80}}};
-    static const uint8_t imds[16] = {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
-    struct peer_addr a = unmapped(*addr);
-    return in_any(&a, nets, 2) || (a.family == 6 && memcmp(a.ip, imds, 16) == 0);
+    static const struct net nets[] = {
+        {4, 16, {169, 254}},
+        {6, 10, {0xfe, 0x80}},
+        {4, 32, {100, 100, 100, 200}},                                 /* Alibaba Cloud */
+        {4, 32, {168, 63, 129, 16}},                                   /* Azure */
+        {6, 128, {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}, /* AWS */
+    };
+    return in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- authorities ------------------------------------------------------------------------------ */
+
+static uint16_t port_of(struct span s)
+{
+    unsigned v;
+    return digits(s, 65535, &v) ? (uint16_t)v : 0;
+}
+
+/* Take brackets, zone and port off. @return whether it looks like an IPv6 address. */
+static bool split(struct span a, struct target *t)
+{
+    size_t colon = find(a, ':'), end = find(a, ']');
+    t->host = a;
+    if (a.n && a.p[0] == '[') {
+        if (end == a.n || (end + 1 < a.n && a.p[end + 1] != ':'))
+            return false;
+        t->host = (struct span){a.p + 1, end - 1};
+        t->port = end + 1 < a.n ? port_of(after(a, end + 2)) : 0;
+    } else if (colon < a.n && find(after(a, colon + 1), ':') == a.n - colon - 1) {
+        t->host.n = colon;
+        t->port = port_of(after(a, colon + 1));
+        return false;
+    } else if (colon == a.n) {
+        return false;
+    }
+    t->host.n = find(t->host, '%');
+    return true;
+}
+
+static struct target target_of(struct span a)
+{
+    struct target t = {.port = 0};
+    for (size_t at = find(a, '@'); at < a.n; at = find(a, '@'))
+        a = after(a, at + 1);
+    bool six = split(a, &t);
+    if (!six && t.host.n && t.host.p[t.host.n - 1] == '.')
+        t.host.n--;
+    t.addr.family = six ? 6 : 4;
+    t.literal = six ? parse6(t.host, t.addr.ip) : parse4(t.host, t.addr.ip);
+    t.addr = t.literal ? unmapped(t.addr) : (struct peer_addr){.family = 0};
+    return t;
+}
 
 static bool ends_with(struct span host, struct span suffix)
 {
-    return host.n > suffix.n &&
-           span_ieq((struct span){host.p + host.n - suffix.n, suffix.n}, suffix);
+    return host.n > suffix.n && span_ieq(after(host, host.n - suffix.n), suffix);
+}
+
+/* Letters, digits, "-", "_" and ".", and not what inet_aton() would take for a number. */
+static bool plain_name(struct span host)
+{
+    size_t dot = host.n, number = 0;
+    for (size_t i = 0; i < host.n; i++) {
+        char c = span_lower(host.p[i]);
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+            return false;
+        if (c == '.')
+            dot = i;
+    }
+    struct span last = dot < host.n ? after(host, dot + 1) : host;
+    bool x = last.n > 1 && last.p[0] == '0' && span_lower(last.p[1]) == 'x';
+    while (number < last.n && (x ? number < 2 || hex(last.p[number]) >= 0
+                                 : last.p[number] >= '0' && last.p[number] <= '9'))
+        number++;
+    return last.n > 0 && number < last.n;
 }
 
 static bool local_name(struct span host)
 {
     static const struct span suffixes[] = {
         {".svc", 4}, {".cluster.local", 14}, {".local", 6}, {".internal", 9}, {".localhost", 10}};
+    if (!plain_name(host))
+        return false;
     if (find(host, '.') == host.n)
-        return host.n > 0;
+        return true;
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
         if (ends_with(host, suffixes[i]))
             return true;
     return false;
 }
 
-bool peers_never(struct span text, const struct peer_addr *addr)
+static bool never(const struct target *t, const struct peer_addr *addr)
 {
-    struct authority a = split(text);
-    struct peer_addr lit;
-    if (span_ieq(a.host, SPAN("metadata.google.internal")) || span_ieq(a.host, SPAN("metadata")))
-        return true;
-    return link_local(addr) || (literal(&a, &lit) && link_local(&lit));
+    return never_address(addr) || (t->literal && never_address(&t->addr)) ||
+           span_ieq(t->host, SPAN("metadata.google.internal"));
 }
 
-/* Host name first, address second: a name that is foreign may still resolve to a local address (a
- * service entry), but a literal is what it says. An absent host leaves the address. */
-static bool mesh_local(const struct authority *a, const struct peer_addr *addr)
+/* The name first: inside an IPv6 cluster addresses are global. A foreign name may still resolve to a
+ * local address, but a literal is what it says. */
+static bool mesh_local(const struct target *t, const struct peer_addr *addr)
 {
-    struct peer_addr lit;
-    if (literal(a, &lit))
-        return local_address(&lit);
-    return local_name(a->host) || local_address(addr);
+    return t->literal ? local_address(&t->addr) : local_name(t->host) || local_address(addr);
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */
 
-static bool rule_matches(const struct peer_rule *r, const struct authority *a,
-                         const struct peer_addr *addr)
+static bool matches(const struct peer_rule *r, const struct target *t,
+                    const struct peer_addr *addr, bool mesh)
 {
     struct span name = {r->name, r->len};
-    struct peer_addr lit;
-    if (r->port && r->port != (a->port ? a->port : addr->port))
+    if (r->port && r->port != (t->port ? t->port : addr->port))
         return false;
     switch (r->kind) {
     case RULE_ANY:
         return true;
     case RULE_MESH:
-        return mesh_local(a, addr);
+        return mesh;
     case RULE_HOST:
-        return span_ieq(a->host, name);
+        return span_ieq(t->host, name);
     case RULE_SUFFIX:
-        return ends_with(a->host, name);
+        return ends_with(t->host, name);
     default:
-        lit = literal(a, &lit) ? lit : unmapped(*addr);
-        return in_net(&lit, r->family, r->ip, r->bits);
+        return in_net(t->literal ? &t->addr : addr, r->family, r->ip, r->bits);
     }
 }
 
-bool peers_allow(const struct peers *p, enum peer_class cls, struct span text,
-                 const struct peer_addr *addr)
+unsigned peers_classes(const struct peers *p, struct span authority, const struct peer_addr *addr)
 {
-    struct authority a = split(text);
-    bool allowed = false;
-    for (unsigned i = 0; i < p->n; i++) {
-        const struct peer_rule *r = &p->rule[i];
-        if (r->cls != cls || !rule_matches(r, &a, addr))
-            continue;
-        if (r->deny)
-            return false;
-        allowed = true;
-    }
-    return allowed;
+    struct target t = target_of(authority);
+    struct peer_addr a = unmapped(*addr);
+    unsigned allowed = 0, denied = 0;
+    if (never(&t, &a))
+        return PEERS_NEVER;
+    bool mesh = mesh_local(&t, &a);
+    for (unsigned i = 0; i < p->n; i++)
+        if (matches(&p->rule[i], &t, &a, mesh))
+            *(p->rule[i].deny ? &denied : &allowed) |= 1u << p->rule[i].cls;
+    return allowed & ~denied;
 }
 
 static struct peer_rule *new_rule(struct peers *p, enum peer_class cls, enum rule_kind kind)
@@ -292,52 +319,57 @@ void peers_default(struct peers *p)
     new_rule(p, PEER_U, RULE_MESH);
 }
 
-/* ADDRESS/BITS, the address possibly in brackets. */
-static bool parse_cidr(struct peer_rule *r, struct span s)
+/* --- the text of TRACEBATON_PEERS ------------------------------------------------------------- */
+
+static bool set_net(struct peer_rule *r, const struct target *t, unsigned bits)
 {
-    size_t slash = find(s, '/');
-    unsigned bits;
-    if (slash == s.n || !digits(after(s, slash + 1), 128, &bits))
-        return false;
-    struct span ip = {s.p, slash};
-    if (ip.n > 1 && ip.p[0] == '[' && ip.p[ip.n - 1] == ']')
-        ip = (struct span){ip.p + 1, ip.n - 2};
-    r->kind = RULE_CIDR;
+    r->kind = RULE_NET;
+    r->family = t->addr.family;
     r->bits = (uint8_t)bits;
-    r->family = 4;
-    if (parse4(ip, r->ip))
-        return bits <= 32;
-    r->family = 6;
-    return parse6(ip, r->ip);
+    r->port = t->port;
+    memcpy(r->ip, t->addr.ip, sizeof(r->ip));
+    return t->literal && bits <= (r->family == 4 ? 32 : 128);
 }
 
+/* ADDRESS/BITS, an IPv6 address possibly in brackets. */
+static bool parse_net(struct peer_rule *r, struct span s)
+{
+    size_t slash = find(s, '/');
+    struct target t = target_of((struct span){s.p, slash});
+    unsigned bits;
+    return digits(after(s, slash + 1), 128, &bits) && !t.port && set_net(r, &t, bits);
+}
+
+/* HOST, HOST:PORT, .SUFFIX, *.SUFFIX, or an address with or without a port. */
 static bool parse_host(struct peer_rule *r, struct span s)
 {
-    struct authority a = split(s);
-    r->kind = s.p[0] == '.' ? RULE_SUFFIX : RULE_HOST;
-    if (a.host.n == 0 || a.host.n >= PEERS_NAME)
+    s = s.n > 1 && s.p[0] == '*' && s.p[1] == '.' ? after(s, 1) : s;
+    bool suffix = s.p[0] == '.';
+    struct target t = target_of(suffix ? after(s, 1) : s);
+    if (t.literal)
+        return !suffix && set_net(r, &t, t.addr.family == 4 ? 32 : 128);
+    if (!plain_name(t.host) || t.host.n + suffix > PEERS_NAME)
         return false;
-    r->port = a.port;
-    r->len = (uint8_t)a.host.n;
-    memcpy(r->name, a.host.p, a.host.n);
+    r->kind = suffix ? RULE_SUFFIX : RULE_HOST;
+    r->port = t.port;
+    r->len = (uint8_t)(t.host.n + suffix);
+    r->name[0] = '.';
+    memcpy(r->name + suffix, t.host.p, t.host.n);
     return true;
 }
 
 static bool parse_rule(struct peer_rule *r, struct span s)
 {
-    if (s.n && s.p[0] == '!') {
-        r->deny = true;
+    r->deny = s.n && s.p[0] == '!';
+    if (r->deny || (s.n && s.p[0] == '+'))
         s = after(s, 1);
-    } else if (s.n && s.p[0] == '+') {
-        s = after(s, 1);
-    }
     if (!s.n)
         return false;
     if (span_ieq(s, SPAN("any")) || span_ieq(s, SPAN("mesh"))) {
         r->kind = s.n == 3 ? RULE_ANY : RULE_MESH;
         return true;
     }
-    return find(s, '/') < s.n ? parse_cidr(r, s) : parse_host(r, s);
+    return find(s, '/') < s.n ? parse_net(r, s) : parse_host(r, s);
 }
 
 static struct span trim(struct span s)

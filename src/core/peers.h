@@ -20,7 +20,7 @@ struct peer_addr {
 };
 
 #define PEERS_RULES 48
-#define PEERS_NAME  64
+#define PEERS_NAME  128
 
 struct peer_rule {
     uint8_t kind; /* private */
@@ -42,13 +42,21 @@ typedef void (*peers_warn)(const char *what, const char *detail, size_t n);
 /** I anywhere, T and U mesh-local, C nowhere. */
 void peers_default(struct peers *p);
 /** Apply a text such as "T=any;U=mesh,+.partner.example,10.9.0.0/16,!legacy.svc". A class that is
- *  named loses its default. What cannot be read is told to warn and ignored. */
+ *  named loses its default; "!" forbids, and wins. What cannot be read is told to warn and ignored. */
 void peers_parse(struct peers *p, struct span text, peers_warn warn);
 
-/** May this class go there? `authority` is host[:port] as the program wrote it. */
-bool peers_allow(const struct peers *p, enum peer_class cls, struct span authority,
-                 const struct peer_addr *addr);
-/** Link-local addresses and metadata services: nothing, whatever the rules say. */
-bool peers_never(struct span authority, const struct peer_addr *addr);
+/** Where may what go? `authority` is host[:port] as the program wrote it, possibly empty; `addr` may
+ *  be of family 0.
+ *  @return bit 1 << class for each class that may; 0 for link-local addresses and metadata services,
+ *          whatever the rules say (PEERS_NEVER is set then). */
+unsigned peers_classes(const struct peers *p, struct span authority, const struct peer_addr *addr);
+#define PEERS_NEVER 0x80u
+
+/** May this class go there? */
+static inline bool peers_allow(const struct peers *p, enum peer_class cls, struct span authority,
+                               const struct peer_addr *addr)
+{
+    return peers_classes(p, authority, addr) >> cls & 1;
+}
 
 #endif

@@ -2,67 +2,97 @@
 /* valid: see valid.h. Each grammar is a cursor that eats what it expects. */
 #include "valid.h"
 
-/* Eight bytes at a time: none below 0x20 (HTAB is left to the slow way), none above 0x7e. */
-static bool word_plain(uint64_t w)
+/* --- bytes ---------------------------------------------------------------------------------- */
+
+enum kind {
+    DIGIT = 1,
+    LHEX = 2,   /* lower-case hex */
+    HEX = 4,    /* hex of either case */
+    KEY = 8,    /* of a tracestate key (W3C Trace Context, Level 2) */
+    STATE = 16, /* of a tracestate value */
+    TOKEN = 32  /* tchar, RFC 9110 5.6.2 */
+};
+
+static const uint8_t kinds[256] = {
+    ['0' ... '9'] = DIGIT | LHEX | HEX | KEY | STATE | TOKEN,
+    ['a' ... 'f'] = LHEX | HEX | KEY | STATE | TOKEN,
+    ['g' ... 'z'] = KEY | STATE | TOKEN,
+    ['A' ... 'F'] = HEX | STATE | TOKEN,
+    ['G' ... 'Z'] = STATE | TOKEN,
+    ['-'] = KEY | STATE | TOKEN,
+    ['*'] = KEY | STATE | TOKEN,
+    ['_'] = KEY | STATE | TOKEN,
+    ['/'] = KEY | STATE,
+    ['@'] = KEY | STATE,
+    ['!'] = STATE | TOKEN,
+    ['#' ... '\''] = STATE | TOKEN,
+    ['+'] = STATE | TOKEN,
+    ['.'] = STATE | TOKEN,
+    ['^'] = STATE | TOKEN,
+    ['`'] = STATE | TOKEN,
+    ['|'] = STATE | TOKEN,
+    ['~'] = STATE | TOKEN,
+    [' '] = STATE,
+    ['"'] = STATE,
+    ['(' ... ')'] = STATE,
+    [':' ... '<'] = STATE,
+    ['>' ... '?'] = STATE,
+    ['[' ... ']'] = STATE,
+    ['{'] = STATE,
+    ['}'] = STATE,
+};
+
+static bool is(char c, enum kind k)
+{
+    return kinds[(uint8_t)c] & k;
+}
+
+static bool safe_byte(char c)
+{
+    return (c >= ' ' && c <= '~') || c == '\t';
+}
+
+/* Eight bytes at a time: surely all between space and ~? A tab says no; then each is looked at. */
+static bool safe_word(const char *p)
 {
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    return !(((w - ones * 0x20) | (w + ones)) & tops) && !(w & tops);
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return !(((w - ones * ' ') | (w + ones) | w) & tops);
 }
 
 static bool safe(struct span s)
 {
     size_t i = 0;
-    for (uint64_t w; s.n - i >= 8; i += 8) {
-        memcpy(&w, s.p + i, 8);
-        if (!word_plain(w))
-            break;
-    }
-    for (; i < s.n; i++) {
-        uint8_t c = (uint8_t)s.p[i];
-        if ((c < 0x20 && c != '\t') || c > 0x7e)
-            return false;
-    }
-    return s.n > 0;
+    while (s.n - i >= 8 && safe_word(s.p + i))
+        i += 8;
+    if (i > 0 && s.n - i < 8 && safe_word(s.p + s.n - 8))
+        return true;
+    while (i < s.n && safe_byte(s.p[i]))
+        i++;
+    return i == s.n && s.n > 0;
+}
+
+static bool all(struct span s, enum kind k, size_t min, size_t max)
+{
+    uint8_t common = 0xff; /* no branch a byte: values are nearly always good */
+    for (size_t i = 0; i < s.n; i++)
+        common &= kinds[(uint8_t)s.p[i]];
+    return (common & k) && s.n >= min && s.n <= max;
 }
 
 bool valid_token(struct span s)
 {
-    static const uint32_t bits[4] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
-    for (size_t i = 0; i < s.n; i++) {
-        uint8_t c = (uint8_t)s.p[i];
-        if (c > 127 || !(bits[c >> 5] >> (c & 31) & 1))
-            return false;
-    }
-    return s.n > 0;
+    return all(s, TOKEN, 1, SIZE_MAX);
 }
 
 /* --- cursor --------------------------------------------------------------------------------- */
 
-/* Kinds of bytes, as bits of a table: a value is looked at byte by byte here and nowhere else. */
-enum { DIGIT = 1, LOWER_HEX = 2, ANY_HEX = 4, KEY = 8, STATE = 16 };
-
-#define PLAIN STATE
-#define KEYS  (KEY | STATE)
-static const uint8_t kinds[256] = {
-    [' ' ... ')'] = PLAIN,       ['*'] = KEYS,          ['+'] = PLAIN,
-    ['-'] = KEYS,                ['.'] = PLAIN,         ['/'] = KEYS,
-    ['0' ... '9'] = DIGIT | LOWER_HEX | ANY_HEX | KEYS, [':' ... '<'] = PLAIN,
-    ['>' ... '?'] = PLAIN,       ['@'] = KEYS,          ['A' ... 'F'] = ANY_HEX | PLAIN,
-    ['G' ... '^'] = PLAIN,       ['_'] = KEYS,          ['`'] = PLAIN,
-    ['a' ... 'f'] = LOWER_HEX | ANY_HEX | KEYS,         ['g' ... 'z'] = KEYS,
-    ['{' ... '~'] = PLAIN,
-};
-
-static bool is(char c, unsigned kind)
-{
-    return kinds[(uint8_t)c] & kind;
-}
-
 /* Eat the longest run of a kind of byte; @return its length. */
-static size_t run(struct span *s, unsigned kind)
+static size_t run(struct span *s, enum kind k)
 {
     size_t n = 0;
-    while (n < s->n && is(s->p[n], kind))
+    while (n < s->n && is(s->p[n], k))
         n++;
     *s = (struct span){s->p + n, s->n - n};
     return n;
@@ -74,12 +104,6 @@ static bool eat(struct span *s, char c)
         return false;
     *s = (struct span){s->p + 1, s->n - 1};
     return true;
-}
-
-static bool all(struct span s, unsigned kind, size_t min, size_t max)
-{
-    size_t n = run(&s, kind);
-    return s.n == 0 && n >= min && n <= max;
 }
 
 static bool only_zero(const char *p, size_t n)
@@ -104,13 +128,18 @@ static bool visible(struct span s)
  * "-"; ff and zero ids are invalid. */
 static bool traceparent(struct span s)
 {
+    static const struct {
+        uint8_t at, n;
+    } hex[] = {{0, 2}, {3, 32}, {36, 16}, {53, 2}};
     const char *p = s.p;
-    if (s.n < 55 || run(&s, LOWER_HEX) != 2 || !eat(&s, '-') || run(&s, LOWER_HEX) != 32 ||
-        !eat(&s, '-') || run(&s, LOWER_HEX) != 16 || !eat(&s, '-') || run(&s, LOWER_HEX) != 2)
+    if (s.n < 55 || p[2] != '-' || p[35] != '-' || p[52] != '-')
         return false;
+    for (int i = 0; i < 4; i++)
+        if (!all((struct span){p + hex[i].at, hex[i].n}, LHEX, 0, 32))
+            return false;
     if (memcmp(p, "ff", 2) == 0 || only_zero(p + 3, 32) || only_zero(p + 36, 16))
         return false;
-    return s.n == 0 || (memcmp(p, "00", 2) != 0 && s.p[0] == '-');
+    return s.n == 55 || (memcmp(p, "00", 2) != 0 && p[55] == '-');
 }
 
 static void ows(struct span *s)
@@ -122,39 +151,40 @@ static void ows(struct span *s)
 /* key=value; key [a-z0-9][a-z0-9_*@/-]{0,255}, value 1 to 256 bytes that does not end in a space. */
 static bool member(struct span *s)
 {
-    if (!s->n || !is(s->p[0], KEY) || (!is(s->p[0], DIGIT) && s->p[0] < 'a'))
-        return false;
+    const char *key = s->p;
     size_t n = run(s, KEY);
-    if (n > 256 || !eat(s, '='))
+    if (n < 1 || n > 256 || !(is(key[0], DIGIT) || (key[0] >= 'a' && key[0] <= 'z')) || !eat(s, '='))
         return false;
+    const char *value = s->p;
     n = run(s, STATE);
+    while (n > 0 && value[n - 1] == ' ')
+        n--;
     return n >= 1 && n <= 256;
 }
 
-static bool same_key(struct span all_members, const char *key, size_t n)
+/* Does a later member have this key, too? No value holds "=": what is before one is a key. */
+static bool again(struct span rest, struct span key)
 {
-    size_t seen = 0;
-    for (size_t i = 0; i + n < all_members.n; i++)
-        if ((i == 0 || all_members.p[i - 1] == ',' || all_members.p[i - 1] == ' ' ||
-             all_members.p[i - 1] == '\t') &&
-            memcmp(all_members.p + i, key, n) == 0 && all_members.p[i + n] == '=')
-            seen++;
-    return seen > 1;
+    for (size_t i = 1; i + key.n < rest.n; i++)
+        if ((rest.p[i - 1] == ',' || rest.p[i - 1] == ' ' || rest.p[i - 1] == '\t') &&
+            rest.p[i + key.n] == '=' && memcmp(rest.p + i, key.p, key.n) == 0)
+            return true;
+    return false;
 }
 
 /* W3C Trace Context 3.3, for `strict` only: grammar, 32 members, no key twice. */
 static bool tracestate(struct span s)
 {
-    struct span whole = s;
     unsigned members = 0;
     for (;;) {
         ows(&s);
         if (s.n && s.p[0] != ',') {
-            const char *key = s.p;
-            size_t n = 0;
-            while (n < s.n && key[n] != '=')
-                n++;
-            if (!member(&s) || ++members > 32 || same_key(whole, key, n))
+            struct span key = s;
+            if (!member(&s) || ++members > 32)
+                return false;
+            for (key.n = 0; key.p[key.n] != '=';)
+                key.n++;
+            if (s.n && again(s, key))
                 return false;
             ows(&s);
         }
@@ -170,14 +200,14 @@ static bool b3(struct span s)
 {
     if (s.n == 1)
         return s.p[0] == '0' || s.p[0] == '1' || s.p[0] == 'd';
-    size_t id = run(&s, ANY_HEX);
-    if ((id != 32 && id != 16) || !eat(&s, '-') || run(&s, ANY_HEX) != 16)
+    size_t id = run(&s, HEX);
+    if ((id != 32 && id != 16) || !eat(&s, '-') || run(&s, HEX) != 16)
         return false;
     if (!s.n)
         return true;
     if (!eat(&s, '-') || !(eat(&s, '0') || eat(&s, '1') || eat(&s, 'd')))
         return false;
-    return !s.n || (eat(&s, '-') && run(&s, ANY_HEX) == 16 && !s.n);
+    return !s.n || (eat(&s, '-') && run(&s, HEX) == 16 && !s.n);
 }
 
 static bool boolean(struct span s)
@@ -210,7 +240,7 @@ static bool sw8(struct span s)
 /* 32hex [/decimal] [;o=digits] */
 static bool gcp(struct span s)
 {
-    if (run(&s, ANY_HEX) != 32)
+    if (run(&s, HEX) != 32)
         return false;
     if (eat(&s, '/') && !run(&s, DIGIT))
         return false;
@@ -228,14 +258,14 @@ static bool colon(struct span *s)
 
 static bool jaeger(struct span s)
 {
-    size_t id = run(&s, ANY_HEX);
-    return id >= 1 && id <= 32 && colon(&s) && run(&s, ANY_HEX) && colon(&s) && run(&s, ANY_HEX) &&
-           colon(&s) && run(&s, ANY_HEX) && !s.n;
+    size_t id = run(&s, HEX);
+    return id >= 1 && id <= 32 && colon(&s) && run(&s, HEX) && colon(&s) && run(&s, HEX) &&
+           colon(&s) && run(&s, HEX) && !s.n;
 }
 
 static bool sentry(struct span s)
 {
-    if (run(&s, ANY_HEX) != 32 || !eat(&s, '-') || run(&s, ANY_HEX) != 16)
+    if (run(&s, HEX) != 32 || !eat(&s, '-') || run(&s, HEX) != 16)
         return false;
     return !s.n || (eat(&s, '-') && (eat(&s, '0') || eat(&s, '1')) && !s.n);
 }
@@ -256,11 +286,11 @@ bool valid_value(enum valid v, struct span s, bool strict)
     case VALID_B3:
         return b3(s);
     case VALID_HEX32:
-        return all(s, ANY_HEX, 1, 32);
+        return all(s, HEX, 1, 32);
     case VALID_HEX16:
-        return all(s, ANY_HEX, 1, 16);
+        return all(s, HEX, 1, 16);
     case VALID_HEX16_32:
-        return all(s, ANY_HEX, 16, 32) && (s.n == 16 || s.n == 32);
+        return all(s, HEX, 16, 32) && (s.n == 16 || s.n == 32);
     case VALID_BOOL:
         return boolean(s);
     case VALID_DIGITS:
@@ -279,4 +309,19 @@ bool valid_value(enum valid v, struct span s, bool strict)
         return sentry(s);
     }
     return false;
+}
+
+size_t valid_members(struct span list, size_t max)
+{
+    size_t n = list.n;
+    if (n <= max)
+        return n;
+    while (n > max) {
+        while (n > 0 && list.p[n - 1] != ',')
+            n--;
+        n -= n > 0;
+    }
+    while (n > 0 && (list.p[n - 1] == ',' || list.p[n - 1] == ' ' || list.p[n - 1] == '\t'))
+        n--;
+    return n;
 }

@@ -25,4 +25,8 @@ bool valid_value(enum valid v, struct span s, bool strict);
 /** token, RFC 9110 5.6.2 */
 bool valid_token(struct span s);
 
+/** How much of a comma-separated list fits in `max` bytes: all, or whole members from its beginning
+ *  (0: not one). */
+size_t valid_members(struct span list, size_t max);
+
 #endif

@@ -2,27 +2,40 @@
 /* policy: see policy.h. */
 #include "engine/policy.h"
 
-#define TEXT_MAX 8192 /* of any variable; what is longer is ignored beyond */
+#define TEXT_MAX 16384 /* bytes of any variable */
 
 typedef const char *(*env_fn)(const char *);
 typedef void (*warn_fn)(const char *, const char *, size_t);
 
-static struct span text(env_fn env, const char *name)
+static size_t length(const char *s)
+{
+    size_t n = 0;
+    while (s[n])
+        n++;
+    return n;
+}
+
+/* A value that is too long counts as unset: half a rule could mean something else than the whole. */
+static struct span text(env_fn env, const char *name, warn_fn warn)
 {
     struct span s = {env(name), 0};
-    while (s.p && s.n < TEXT_MAX && s.p[s.n])
+    while (s.p && s.n <= TEXT_MAX && s.p[s.n])
         s.n++;
+    if (s.n > TEXT_MAX) {
+        warn("value too long, ignored", name, length(name));
+        s.n = 0;
+    }
     return s;
 }
 
 static void read_mode(struct policy *p, env_fn env, warn_fn warn)
 {
-    struct span s = text(env, "TRACEBATON");
+    struct span s = text(env, "TRACEBATON", warn);
     p->off = span_eq(s, SPAN("off"));
     p->shadow = span_eq(s, SPAN("shadow"));
     if (s.n && !p->off && !p->shadow && !span_eq(s, SPAN("on")))
         warn("TRACEBATON is off, shadow or on; ignored", s.p, s.n);
-    s = text(env, "TRACEBATON_ATTRIBUTION");
+    s = text(env, "TRACEBATON_ATTRIBUTION", warn);
     p->best = span_eq(s, SPAN("best"));
     if (s.n && !p->best && !span_eq(s, SPAN("strict")))
         warn("TRACEBATON_ATTRIBUTION is strict or best; ignored", s.p, s.n);
@@ -31,22 +44,35 @@ static void read_mode(struct policy *p, env_fn env, warn_fn warn)
 /* An empty value is as good as none (OpenTelemetry environment variables). */
 static void read_names(struct policy *p, env_fn env, warn_fn warn)
 {
-    struct span s = text(env, "TRACEBATON_PROPAGATORS");
+    struct span s = text(env, "TRACEBATON_PROPAGATORS", warn);
     if (!s.n)
-        s = text(env, "OTEL_PROPAGATORS");
+        s = text(env, "OTEL_PROPAGATORS", warn);
     names_default(&p->names);
     if (s.n)
         names_select(&p->names, s, warn);
-    names_add(&p->names, text(env, "TRACEBATON_HEADERS"), warn);
-    s = text(env, "TRACEBATON_TRACESTATE");
+    names_add(&p->names, text(env, "TRACEBATON_HEADERS", warn), warn);
+    s = text(env, "TRACEBATON_TRACESTATE", warn);
     p->names.strict = span_eq(s, SPAN("strict"));
     if (s.n && !p->names.strict && !span_eq(s, SPAN("lenient")))
         warn("TRACEBATON_TRACESTATE is lenient or strict; ignored", s.p, s.n);
 }
 
+/* Credentials go nowhere by default: naming one without giving it peers is a mistake. */
+static void check_credentials(const struct policy *p, warn_fn warn)
+{
+    for (unsigned i = 0; i < p->peers.n; i++)
+        if (p->peers.rule[i].cls == PEER_C && !p->peers.rule[i].deny)
+            return;
+    for (int i = 0; i < p->names.extras; i++) {
+        struct span name = names_text(&p->names, NAMES_EXTRA + i);
+        if (names_row(&p->names, NAMES_EXTRA + i)->cls == PEER_C)
+            warn("credentials need peers of class C in TRACEBATON_PEERS; not carried", name.p, name.n);
+    }
+}
+
 static void read_dir(struct policy *p, env_fn env, warn_fn warn)
 {
-    struct span s = text(env, "TRACEBATON_DIR");
+    struct span s = text(env, "TRACEBATON_DIR", warn);
     if (s.n >= POLICY_DIR) {
         warn("TRACEBATON_DIR is too long; ignored", s.p, s.n);
         s.n = 0;
@@ -62,6 +88,7 @@ void policy_init(struct policy *p, env_fn env, warn_fn warn)
     read_mode(p, env, warn);
     read_names(p, env, warn);
     peers_default(&p->peers);
-    peers_parse(&p->peers, text(env, "TRACEBATON_PEERS"), warn);
+    peers_parse(&p->peers, text(env, "TRACEBATON_PEERS", warn), warn);
+    check_credentials(p, warn);
     read_dir(p, env, warn);
 }

@@ -71,7 +71,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
         bool ifunc;
         if (s->out[i])
             continue;
-        s->out[i] = resolve(elfwalk_find(&w, s->names[i], &ifunc), ifunc);
+        uintptr_t at = elfwalk_find(&w, s->names[i], &ifunc);
+        s->out[i] = resolve(at, ifunc);
         if (s->out[i])
             s->missing--;
     }
