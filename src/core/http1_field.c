@@ -258,9 +258,12 @@ enum http1_event http1_in_field(struct run *r)
 
 /* --- the empty line ------------------------------------------------------------------------- */
 
-/* Whatever makes an insertion unsafe is said before it. */
+/* Whatever makes an insertion unsafe is said before it. (Nothing was consumed since the line began,
+ * so that .head_bytes is exact.) */
 static enum http1_reason unsafe(const struct http1 *h)
 {
+    if (h->head_bytes > HTTP1_HEAD_MAX - 2)
+        return HTTP1_R_HEAD_TOO_LARGE;
     if (h->te && h->length)
         return HTTP1_R_LENGTH_AND_TE;
     if (h->te && h->minor == 0)

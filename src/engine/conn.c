@@ -152,6 +152,7 @@ void conn_drop(struct conn *c)
 void conn_abandon(struct conn *c, int fd)
 {
     end_exchange(c);
+    __atomic_store_n(&c->poison, 1, __ATOMIC_RELAXED); /* its other numbers must not begin anew */
     conn_unlock(c);
     struct conn *old = fdtab_set(fd, FD_FOREIGN, NULL);
     if (old)

@@ -106,7 +106,7 @@ struct conn *conn_create(int fd);
 /** Drop a reference that a number held; the last one ends the exchange and recycles the block. */
 void conn_drop(struct conn *c);
 
-/** Forget the connection of a locked number: from now on it is foreign. Unlocks. */
+/** Forget the connection of a locked number: it and its duplicates are foreign from now on. Unlocks. */
 void conn_abandon(struct conn *c, int fd);
 
 /** Mark it as not understood any more; the next call that locks it stands down. Lock not needed. */

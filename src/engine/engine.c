@@ -25,11 +25,14 @@ static void interrupted(int fd)
         conn_poison(c, COUNT_DOWN_SIGNAL);
 }
 
+/* Not ours: neither this number nor, if it has any, its duplicates. */
 static void foreign(int fd)
 {
-    struct conn *old = fdtab_set(fd, FD_FOREIGN, NULL);
-    if (old)
-        conn_drop(old);
+    struct conn *c = fdtab_kind(fd) == FD_CONN ? conn_acquire(fd) : NULL;
+    if (c)
+        conn_abandon(c, fd);
+    else
+        fdtab_set(fd, FD_FOREIGN, NULL);
 }
 
 /* The first bytes of an inherited number: only a TCP stream can prove that they are its first. */
@@ -70,8 +73,8 @@ static struct conn *first_words(int fd, const struct edit_piece *v, size_t nv, s
 {
     uint8_t kind = fdtab_kind(fd);
     struct edit_piece p = first_piece(v, nv);
-    if (p.n == 0 || kind == FD_LISTEN || kind == FD_POLLER)
-        return NULL;
+    if (p.n == 0 || kind == FD_FOREIGN || kind == FD_LISTEN || kind == FD_POLLER)
+        return NULL; /* foreign: since the hook looked (the next message of one sendmmsg) */
     size_t seen = p.n < n ? p.n : n;
     bool ours = engine_on() && p.p && (inbound || probe_readable(p.p));
     if (kind == FD_UNKNOWN)

@@ -35,11 +35,11 @@ def rust(name, program, legs, env=None):
     return Built(name, "rust", [f"{BUILD}/rust/debug/{program}"], legs, env)
 
 
-def java(name, part, where, main, legs, *options):
+def java(name, part, where, main, legs, *options, env=None):
     """Compiled fast rather than well: what is measured is not speed."""
     path = f"{BUILD}/{where}" if part == "jdk" else f"{BUILD}/{where}/classes:{BUILD}/{where}/lib/*"
     start = [f"{BUILD}/jdk/bin/java", "-XX:TieredStopAtLevel=1", *options, "-cp", path, main]
-    return Built(name, part, start, legs)
+    return Built(name, part, start, legs, env)
 
 
 def node(name, program, legs):
@@ -51,15 +51,22 @@ def python(name, server, *options):
     return Built(name, "python", start, 5, {"PYTHONPATH": f"{HERE}/python"})
 
 
+# One call after the other and no ticker: nothing shows early that threads mean nothing here.
+PLAIN = {"PLAIN": "1"}
 STACKS = [
     rust("axum", "axum", 6),
     rust("axum-one-thread", "axum", 6, {"TOKIO": "current"}),
+    rust("axum-plain", "axum", 3, PLAIN),
     rust("actix", "actix", 6),
+    rust("actix-plain", "actix", 3, PLAIN),
     rust("tiny_http-ureq", "tiny", 4),
     java("jdk-virtual", "jdk", "jdk-server", "JdkServer", 6),
+    java("jdk-virtual-plain", "jdk", "jdk-server", "JdkServer", 3, env=PLAIN),
     java("tomcat-virtual", "maven", "servlet", "TomcatServer", 6),
+    java("tomcat-virtual-plain", "maven", "servlet", "TomcatServer", 3, env=PLAIN),
     java("jetty12-virtual", "maven", "servlet", "JettyServer", 6),
     java("webflux-epoll", "maven", "webflux", "WebFlux", 5),
+    java("webflux-plain", "maven", "webflux", "WebFlux", 3, env=PLAIN),
     java("webflux-nio", "maven", "webflux", "WebFlux", 5, "-Dreactor.netty.native=false"),
     java("ktor", "maven", "ktor", "KtorKt", 5),
     node("node-undici", "undici.mjs", 6),

@@ -32,6 +32,13 @@
 #include "core/http1.h"
 #include "wire/naive.h"
 
+/* What is freed is not kept for long: a stream is scanned thousands of times. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=1";
+}
+
 struct stream {
     enum http1_direction direction;
     bool proxy;
@@ -147,9 +154,11 @@ static const struct http1_sink events_sink = {events_target, events_field, event
 
 static inline void deaf_piece(void *ctx, const char *p, size_t n)
 {
+    static volatile char sink;
     (void)ctx;
-    for (volatile size_t i = 0, sum = 0; i < n; i++)
-        sum += (uint8_t)p[i]; /* touch every byte */
+    for (size_t i = 0; i < n; i++)
+        sink = p[i]; /* touch every byte */
+    (void)sink;
 }
 
 static inline bool deaf_field(void *ctx, struct span name)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 //! What the two tokio services do for one request: call out through reqwest and through hyper's own
-//! client, from the request's task and from a task of its own.
+//! client, from the request's task and from a task of its own. With PLAIN set, one call after the
+//! other and no ticker: what looks most like one thread per request.
 //!
 //! Room rule: ordinary code that knows nothing about tracing and nothing about the server above it.
 
@@ -16,6 +17,7 @@ pub type Arguments = HashMap<String, String>;
 pub struct Calls {
     upstream: String,
     decoy: String,
+    plain: bool,
     fresh: reqwest::Client,
     pooled: reqwest::Client,
 }
@@ -31,6 +33,7 @@ impl Calls {
         Ok(Calls {
             upstream: env::var("UPSTREAM")?,
             decoy: env::var("DECOY")?,
+            plain: env::var_os("PLAIN").is_some(),
             fresh: client().pool_max_idle_per_host(0).build()?,
             pooled: client().build()?,
         })
@@ -47,7 +50,7 @@ impl Calls {
 
     /// Work that belongs to no request: whatever it carries is wrong.
     pub async fn tick(self) {
-        loop {
+        while !self.plain {
             tokio::time::sleep(Duration::from_millis(10)).await;
             let _ = self.get(&self.pooled, "none", "tick").await;
         }
@@ -57,6 +60,9 @@ impl Calls {
         self.get(&self.fresh, id, "new").await?;
         pause(id).await;
         self.post(id, "b").await?;
+        if self.plain {
+            return self.get(&self.pooled, id, "pool").await;
+        }
         let (calls, owned) = (self.clone(), id.to_owned());
         let task = tokio::spawn(async move { calls.get(&calls.pooled, &owned, "task").await });
         let (pool, bare) = tokio::join!(self.get(&self.pooled, id, "pool"), self.bare(id, "bare"));

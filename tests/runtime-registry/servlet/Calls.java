@@ -17,7 +17,8 @@ import java.util.concurrent.Executors;
 /**
  * What every virtual-thread service of this folder does for one request: calls out in the ways a
  * JDK offers. A virtual thread changes its carrier at every blocking call, without any libc call
- * that would tell, so a system thread says nothing about whose work it does.
+ * that would tell, so a system thread says nothing about whose work it does. With PLAIN set, one
+ * call after the other and no ticker: what looks most like one thread per request.
  *
  * <p>Room rule: ordinary code that knows nothing about tracing and nothing about the server above it.
  */
@@ -26,6 +27,7 @@ final class Calls {
 
     private final String base = "http://" + Objects.requireNonNull(System.getenv("UPSTREAM")) + "/";
     private final String decoy = Objects.requireNonNull(System.getenv("DECOY"));
+    private final boolean plain = System.getenv("PLAIN") != null;
     private final HttpClient client =
             HttpClient.newBuilder()
                     .version(HttpClient.Version.HTTP_1_1)
@@ -51,6 +53,10 @@ final class Calls {
         urlConnection(id, "new", Map.of("Connection", "close"), null);
         pause(id);
         urlConnection(id, "b", Map.of("Content-Type", "text/plain"), decoy + id);
+        if (plain) {
+            urlConnection(id, "kept", Map.of(), null);
+            return;
+        }
         try (var children = Executors.newVirtualThreadPerTaskExecutor()) {
             var child = children.submit(() -> urlConnection(id, "child", Map.of(), null));
             urlConnection(id, "kept", Map.of(), null);
@@ -63,7 +69,7 @@ final class Calls {
 
     /** Starts work that belongs to no request: whatever it carries is wrong. */
     void startTicker() {
-        Thread.ofVirtual().start(this::tick);
+        if (!plain) Thread.ofVirtual().start(this::tick);
     }
 
     private void tick() {

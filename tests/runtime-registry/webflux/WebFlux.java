@@ -20,7 +20,7 @@ import reactor.netty.resources.ConnectionProvider;
 /**
  * Spring WebFlux on reactor-netty, calling out through WebClient. Server and client share the event
  * loops, and a pool of four connections makes most calls wait: the write then happens inside the
- * callback of somebody else's response.
+ * callback of somebody else's response. With PLAIN set, one call after the other and no ticker.
  *
  * <p>Room rule: ordinary code that knows nothing about tracing. The same classes run twice, with
  * Netty's own epoll library and with the JDK's selectors (reactor.netty.native).
@@ -28,13 +28,14 @@ import reactor.netty.resources.ConnectionProvider;
 final class WebFlux {
     private static final String UPSTREAM = Objects.requireNonNull(System.getenv("UPSTREAM"));
     private static final String DECOY = Objects.requireNonNull(System.getenv("DECOY"));
+    private static final boolean PLAIN = System.getenv("PLAIN") != null;
     private static final WebClient FRESH = client(HttpClient.newConnection());
     private static final WebClient POOLED = client(HttpClient.create(pool()));
 
     public static void main(String[] args) {
         var routes = RouterFunctions.route(RequestPredicates.all(), WebFlux::serve);
         var handler = new ReactorHttpHandlerAdapter(RouterFunctions.toHttpHandler(routes));
-        startTicker();
+        if (!PLAIN) startTicker();
         HttpServer.create()
                 .host("127.0.0.1")
                 .port(Integer.parseInt(System.getenv("PORT")))
@@ -71,10 +72,10 @@ final class WebFlux {
         if (id.equals("0")) return Mono.empty(); // only asks whether we are there
         var wait = Duration.ofMillis(id.chars().sum() % 6);
         var other = get(POOLED, id, "elastic").subscribeOn(Schedulers.boundedElastic());
-        return get(FRESH, id, "new")
-                .then(Mono.delay(wait))
-                .then(post(id, "b"))
-                .then(Mono.when(get(POOLED, id, "pool1"), get(POOLED, id, "pool2"), other));
+        var start = get(FRESH, id, "new").then(Mono.delay(wait)).then(post(id, "b"));
+        return PLAIN
+                ? start.then(get(POOLED, id, "pool"))
+                : start.then(Mono.when(get(POOLED, id, "pool1"), get(POOLED, id, "pool2"), other));
     }
 
     private static Mono<Void> get(WebClient client, String id, String leg) {
