@@ -22,11 +22,7 @@ struct Calls {
 
 impl Calls {
     fn new() -> Result<Self, Failure> {
-        Ok(Calls {
-            upstream: env::var("UPSTREAM")?,
-            decoy: env::var("DECOY")?,
-            pooled: agent(),
-        })
+        Ok(Calls { upstream: env::var("UPSTREAM")?, decoy: env::var("DECOY")?, pooled: agent() })
     }
 
     fn url(&self, id: &str, leg: &str) -> String {
