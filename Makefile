@@ -36,7 +36,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: all check demo bench bench-build install uninstall clean format runtime runtime-registry unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
@@ -102,6 +102,12 @@ runtime: all
 
 runtime-registry: all
 	$(Q)tests/runtime-registry/run
+
+# What packaging/image/Dockerfile copies.
+image-files: $(SO)
+	@mkdir -p $(BUILD)/image
+	$(Q)$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $(BUILD)/image/install packaging/image/install.c
+	$(Q)cp $(SO) $(BUILD)/image/
 
 install: all
 	install -D -m 755 $(SO) $(DESTDIR)$(PREFIX)/lib/tracebaton/libtracebaton.so
