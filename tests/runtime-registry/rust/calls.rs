@@ -39,7 +39,8 @@ impl Calls {
         })
     }
 
-    /// All calls of one request; none for id 0, which only asks whether we are there. Errors are the first call's that failed; they are also logged.
+    /// All calls of one request; id 0 only asks whether we are there. The error, also logged, is
+    /// that of the first call that failed.
     pub async fn work(&self, id: &str) -> Result<(), Failure> {
         let outcome = if id == "0" { Ok(()) } else { self.legs(id).await };
         if let Err(why) = &outcome {

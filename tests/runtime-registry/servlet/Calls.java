@@ -20,7 +20,7 @@ import java.util.concurrent.Executors;
  * that would tell, so a system thread says nothing about whose work it does. With PLAIN set, one
  * call after the other and no ticker: what looks most like one thread per request.
  *
- * <p>Room rule: ordinary code that knows nothing about tracing and nothing about the server above it.
+ * <p>Room rule: ordinary code that knows nothing about tracing nor about the server above it.
  */
 final class Calls {
     private static final int PATIENCE_MS = 20_000;
@@ -47,7 +47,7 @@ final class Calls {
                 .orElse("");
     }
 
-    /** All calls of one request, none for id 0 (only asks whether we are there); throws when one of them fails. */
+    /** All calls of one request; id 0 only asks whether we are there. Throws when a call fails. */
     void work(String id) throws Exception {
         if (id.equals("0")) return;
         urlConnection(id, "new", Map.of("Connection", "close"), null);

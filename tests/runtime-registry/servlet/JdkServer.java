@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Executors;
 
 /**
- * The JDK's own server with one virtual thread per exchange. Needs nothing but a JDK of 21 or later.
+ * The JDK's own server with one virtual thread per exchange. Needs nothing but a JDK, 21 or later.
  *
  * <p>Room rule: only the server; the calls are in Calls.
  */

@@ -46,11 +46,15 @@ final class WebFlux {
     }
 
     private static ConnectionProvider pool() {
-        return ConnectionProvider.builder("pool").maxConnections(4).pendingAcquireMaxCount(-1).build();
+        return ConnectionProvider.builder("pool")
+                .maxConnections(4)
+                .pendingAcquireMaxCount(-1)
+                .build();
     }
 
     private static WebClient client(HttpClient http) {
-        var connector = new ReactorClientHttpConnector(http.responseTimeout(Duration.ofSeconds(20)));
+        var patient = http.responseTimeout(Duration.ofSeconds(20));
+        var connector = new ReactorClientHttpConnector(patient);
         return WebClient.builder().baseUrl("http://" + UPSTREAM).clientConnector(connector).build();
     }
 
@@ -79,7 +83,8 @@ final class WebFlux {
     }
 
     private static Mono<Void> get(WebClient client, String id, String leg) {
-        return client.get().uri("/?id={id}&leg={leg}", id, leg).retrieve().bodyToMono(String.class).then();
+        var request = client.get().uri("/?id={id}&leg={leg}", id, leg);
+        return request.retrieve().bodyToMono(String.class).then();
     }
 
     private static Mono<Void> post(String id, String leg) {
