@@ -58,7 +58,7 @@ static bool safe_word(const char *p)
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
     uint64_t w;
     memcpy(&w, p, sizeof(w));
-    return !(((w - ones * ' ') | (w + ones) | w) & tops);
+    return !(((w - ones * ' ') | (w + ones)) & tops);
 }
 
 static bool safe(struct span s)

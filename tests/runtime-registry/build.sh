@@ -107,7 +107,7 @@ part_jdk() {
 part_rust() {
     local log=$build/rust.log
     have rust cargo cc || return
-    CARGO_TARGET_DIR=$build/rust cargo build --locked --manifest-path "$here/rust/Cargo.toml" \
+    CARGO_TARGET_DIR=$build/rust cargo build --manifest-path "$here/rust/Cargo.toml" \
         >"$log" 2>&1
     settle rust $? "$log"
 }
