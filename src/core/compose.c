@@ -36,7 +36,7 @@ static void refuse(struct compose *k, unsigned i, enum context_note why)
     context_note_add(k->notes, why);
 }
 
-/* --- the context, again ------------------------------------------------------------------------ */
+/* --- the context, again ---------------------------------------------------------------------- */
 
 /* Is this still a line of ours: in bounds, of a known id, under that id's name? */
 static bool line_sound(const struct compose *k, unsigned i)
@@ -97,8 +97,8 @@ static int captured(const struct context *c, int id)
     return -1;
 }
 
-/* The trace id in the value of an identity header, without leading zeros; empty where the format has
- * none or is opaque. */
+/* The trace id in the value of an identity header, without leading zeros; empty where the format
+ * has none or is opaque. */
 static struct span trace_id(int id, struct span v)
 {
     size_t from = 0, n = 0;
@@ -307,8 +307,8 @@ static size_t scheme(struct span t)
     size_t n = find(t, ':');
     for (size_t i = 0; i < n && n < t.n; i++) {
         char c = span_lower(t.p[i]);
-        if (!(c >= 'a' && c <= 'z') && (i == 0 || !((c >= '0' && c <= '9') || c == '+' ||
-                                                    c == '-' || c == '.')))
+        if (!(c >= 'a' && c <= 'z') &&
+            (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')))
             return 0;
     }
     return n > 0 && starts(after(t, n), SPAN("://")) ? n + 3 : 0;
@@ -405,7 +405,7 @@ static void drop_orphans(struct compose *k)
 #define SPARE     256
 #define MAX_LINES 96
 
-/* Up to the next limit that receivers have in common: Tomcat's and nginx', Node's, Go's, Envoy's. */
+/* Up to the next limit that receivers have in common (Tomcat, nginx, Node, Envoy). */
 static size_t room_of(const struct context_out *out)
 {
     static const size_t limit[] = {8192, 16384, 32768, 61440};
@@ -438,7 +438,7 @@ static void give_up(struct compose *k, unsigned i)
             k->take[j] = false;
 }
 
-/* Cut from the end of R11 until it fits. @return bytes of the baggage value that stay; SIZE_MAX: all. */
+/* Cut from the end of R11 until it fits. @return bytes of baggage that stay; SIZE_MAX: all. */
 static size_t obey_budget(struct compose *k)
 {
     size_t room = room_of(k->out);

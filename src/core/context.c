@@ -60,8 +60,8 @@ static bool lists_token(struct span list, struct span name)
     return false;
 }
 
-/* RFC 9110 7.6.1: what Connection names is for this hop only. One that is not fully known could name
- * anything. */
+/* RFC 9110 7.6.1: what Connection names is for this hop only. One that is not fully known could
+ * name anything. */
 static bool hop_by_hop(struct build *b, struct span name)
 {
     const struct head_field *end = b->in->field + b->in->n;
@@ -95,7 +95,7 @@ static bool acceptable(struct build *b, const struct head_field *f, const struct
     return false;
 }
 
-/* The first line of a FIRST row decides, whatever follows; of traceparent there must be only one. */
+/* The first line of a FIRST row decides, whatever follows; traceparent must have only one. */
 static bool first_line(struct build *b, unsigned at, int id)
 {
     const struct names_row *row = &names_rows[id];
@@ -281,7 +281,7 @@ static void write_list(struct build *b, int id)
     }
 }
 
-/* --- prefix rules, R10, and extras ------------------------------------------------------------- */
+/* --- prefix rules, R10, and extras ----------------------------------------------------------- */
 
 static bool seen_before(const struct head *in, unsigned at, struct span name)
 {

@@ -31,20 +31,20 @@ struct context {
 };
 
 /** Why something was not captured or not inserted; counters by these names. */
-#define CONTEXT_NOTES(X)                                                                          \
-    X(INVALID, "invalid-value")      /* R3/R4: unsafe bytes, bad grammar, folded, over its cap */ \
-    X(DUPLICATE, "duplicate-line")   /* more than one line where one is allowed */                \
-    X(HOP_BY_HOP, "hop-by-hop")      /* R9: named by Connection */                                \
-    X(STALE_B3, "stale-b3")          /* R7's exception */                                         \
-    X(OVERFLOW, "context-overflow")  /* too many or too large lines */                            \
-    X(APP_OWN, "app-own-trace")      /* R6.3: the program wrote another identity */               \
-    X(APP_HAS, "app-has-header")     /* R5: the program wrote this header itself */               \
-    X(PEER, "peer-not-allowed")      /* class may not go to this peer */                          \
-    X(PEER_NEVER, "peer-never")      /* link-local, metadata service */                           \
-    X(SIGNED, "signed-request")                                                                   \
-    X(EXPORT, "span-export")         /* request posts spans */                                    \
-    X(METHOD, "method")              /* CONNECT always, TRACE for T, U, C */                      \
-    X(BUDGET, "header-budget")       /* section 6: common limits of receivers */
+#define CONTEXT_NOTES(X)                                                                           \
+    X(INVALID, "invalid-value")     /* R3/R4: unsafe bytes, bad grammar, folded, over its cap */   \
+    X(DUPLICATE, "duplicate-line")  /* more than one line where one is allowed */                  \
+    X(HOP_BY_HOP, "hop-by-hop")     /* R9: named by Connection */                                  \
+    X(STALE_B3, "stale-b3")         /* R7's exception */                                           \
+    X(OVERFLOW, "context-overflow") /* too many or too large lines */                              \
+    X(APP_OWN, "app-own-trace")     /* R6.3: the program wrote another identity */                 \
+    X(APP_HAS, "app-has-header")    /* R5: the program wrote this header itself */                 \
+    X(PEER, "peer-not-allowed")     /* class may not go to this peer */                            \
+    X(PEER_NEVER, "peer-never")     /* link-local, metadata service */                             \
+    X(SIGNED, "signed-request")                                                                    \
+    X(EXPORT, "span-export")   /* request posts spans */                                           \
+    X(METHOD, "method")        /* CONNECT always, TRACE for T, U, C */                             \
+    X(BUDGET, "header-budget") /* section 6: common limits of receivers */
 
 enum context_note {
 #define X(id, text) CONTEXT_N_##id,
@@ -60,7 +60,8 @@ struct context_notes {
 
 /**
  * Build the context of an inbound request.
- * @param mem  at least CONTEXT_MEM bytes, 8-aligned (a smaller `cap` drops from the end of R11)
+ * @param mem  at least CONTEXT_MEM bytes, 8-aligned (a smaller `cap`, not below sizeof(struct
+ *             context), drops from the end of R11)
  * @return the block (== mem); n == 0 when nothing is to be carried. Never fails.
  */
 struct context *context_build(const struct head *in, void *mem, size_t cap,
@@ -68,10 +69,10 @@ struct context *context_build(const struct head *in, void *mem, size_t cap,
 
 /** What context_compose() needs to know of an outbound request besides its head. */
 struct context_out {
-    const struct head *head;     /* kept fields of the outbound head: what the program wrote */
-    const struct peers *peers;   /* configured rules */
-    struct peer_addr addr;       /* the peer's address, family 0 when unknown */
-    uint8_t method;              /* enum http1_method */
+    const struct head *head;         /* kept fields of the outbound head: what the program wrote */
+    const struct peers *peers;       /* configured rules */
+    struct peer_addr addr;           /* the peer's address, family 0 when unknown */
+    uint8_t method;                  /* enum http1_method */
     uint32_t head_bytes, head_lines; /* http1's, at HTTP1_EMPTY_LINE */
 };
 
@@ -79,7 +80,8 @@ struct context_out {
  * Compose the lines to be inserted.
  * @param dst  receives whole lines, each ending in CRLF; `cap` CONTEXT_MAX is always enough
  * @param contradicts  out: the program wrote an identity header whose *trace id* differs from the
- *                     captured one of the same group: proof that the context is not its own
+ *                     captured one of the same group: proof that the context is not its own. (A
+ *                     64-bit id that is the low half of the other is the same.)
  * @return bytes written, 0 for nothing to add. Every value is checked again (R3).
  */
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,

@@ -9,16 +9,15 @@ _Static_assert(sizeof(struct http1) < 256, "copied as a checkpoint for each send
 
 /* What is absent is not a tchar. */
 #define SAME(c)  [c] = c
-#define LOWER(c) [c] = c, [(c) - 32] = c
+#define LOWER(c) [c] = c, [(c)-32] = c
 const char http1_tchar[256] = {
-    SAME('!'),  SAME('#'),  SAME('$'),  SAME('%'),  SAME('&'),  SAME('\''), SAME('*'),
-    SAME('+'),  SAME('-'),  SAME('.'),  SAME('^'),  SAME('_'),  SAME('`'),  SAME('|'),
-    SAME('~'),  SAME('0'),  SAME('1'),  SAME('2'),  SAME('3'),  SAME('4'),  SAME('5'),
-    SAME('6'),  SAME('7'),  SAME('8'),  SAME('9'),  LOWER('a'), LOWER('b'), LOWER('c'),
-    LOWER('d'), LOWER('e'), LOWER('f'), LOWER('g'), LOWER('h'), LOWER('i'), LOWER('j'),
-    LOWER('k'), LOWER('l'), LOWER('m'), LOWER('n'), LOWER('o'), LOWER('p'), LOWER('q'),
-    LOWER('r'), LOWER('s'), LOWER('t'), LOWER('u'), LOWER('v'), LOWER('w'), LOWER('x'),
-    LOWER('y'), LOWER('z')};
+    SAME('!'),  SAME('#'),  SAME('$'),  SAME('%'),  SAME('&'),  SAME('\''), SAME('*'),  SAME('+'),
+    SAME('-'),  SAME('.'),  SAME('^'),  SAME('_'),  SAME('`'),  SAME('|'),  SAME('~'),  SAME('0'),
+    SAME('1'),  SAME('2'),  SAME('3'),  SAME('4'),  SAME('5'),  SAME('6'),  SAME('7'),  SAME('8'),
+    SAME('9'),  LOWER('a'), LOWER('b'), LOWER('c'), LOWER('d'), LOWER('e'), LOWER('f'), LOWER('g'),
+    LOWER('h'), LOWER('i'), LOWER('j'), LOWER('k'), LOWER('l'), LOWER('m'), LOWER('n'), LOWER('o'),
+    LOWER('p'), LOWER('q'), LOWER('r'), LOWER('s'), LOWER('t'), LOWER('u'), LOWER('v'), LOWER('w'),
+    LOWER('x'), LOWER('y'), LOWER('z')};
 
 const char *http1_reason_name(enum http1_reason r)
 {
@@ -71,8 +70,8 @@ static const struct {
     enum http1_event (*run)(struct run *);
     bool head;
 } states[] = {
-#define HEAD  true
-#define OTHER false
+#define HEAD            true
+#define OTHER           false
 #define X(id, fn, part) [S_##id] = {http1_in_##fn, part},
     HTTP1_STATES(X)
 #undef X

@@ -34,22 +34,22 @@ enum http1_event {
 };
 
 /** Why a stream is not (or no longer) understood. One list: names are used in counters. */
-#define HTTP1_REASONS(X)                                                                         \
-    X(NONE, "none")                                                                              \
-    X(NOT_HTTP, "not-http")             /* first byte(s) cannot begin a message */               \
-    X(TLS, "tls")                       /* 0x16, the handshake, at a message start */             \
-    X(HTTP2, "http2")                   /* the connection preface PRI * HTTP/2.0 */              \
-    X(BAD_START_LINE, "bad-start-line") /* request or status line malformed, HTTP/0.9, other major */ \
-    X(BAD_FIELD, "bad-field")           /* name not a token, space before colon, NUL */           \
-    X(BARE_CR, "bare-cr")                                                                        \
-    X(BARE_LF, "bare-lf")                                                                        \
-    X(BAD_LENGTH, "bad-length")         /* Content-Length not digits, overflow, several unequal */ \
-    X(LENGTH_AND_TE, "length-and-te")   /* both present */                                       \
-    X(BAD_TE, "bad-te")                 /* Transfer-Encoding other than exactly one "chunked" */ \
-    X(BAD_CHUNK, "bad-chunk")                                                                    \
-    X(UPGRADE, "upgrade")               /* after a head with Upgrade, or a 101 */                \
-    X(CONNECT, "connect")               /* a CONNECT request, or a 2xx answer to one */           \
-    X(HEAD_TOO_LARGE, "head-too-large") /* over HTTP1_HEAD_MAX */                                \
+#define HTTP1_REASONS(X)                                                                           \
+    X(NONE, "none")                                                                                \
+    X(NOT_HTTP, "not-http")             /* first byte(s) cannot begin a message */                 \
+    X(TLS, "tls")                       /* 0x16, the handshake, at a message start */              \
+    X(HTTP2, "http2")                   /* the connection preface PRI * HTTP/2.0 */                \
+    X(BAD_START_LINE, "bad-start-line") /* malformed, HTTP/0.9, another major version */           \
+    X(BAD_FIELD, "bad-field")           /* name not a token, space before colon, NUL */            \
+    X(BARE_CR, "bare-cr")                                                                          \
+    X(BARE_LF, "bare-lf")                                                                          \
+    X(BAD_LENGTH, "bad-length")       /* Content-Length not digits, overflow, several unequal */   \
+    X(LENGTH_AND_TE, "length-and-te") /* both present */                                           \
+    X(BAD_TE, "bad-te")               /* Transfer-Encoding other than exactly one "chunked" */     \
+    X(BAD_CHUNK, "bad-chunk")                                                                      \
+    X(UPGRADE, "upgrade")               /* after a head with Upgrade, or a 101 */                  \
+    X(CONNECT, "connect")               /* a CONNECT request, or a 2xx answer to one */            \
+    X(HEAD_TOO_LARGE, "head-too-large") /* over HTTP1_HEAD_MAX */                                  \
     X(BAD_PROXY, "bad-proxy")           /* malformed PROXY protocol prefix */
 
 enum http1_reason {
@@ -96,19 +96,19 @@ struct http1_sink {
 
 struct http1 {
     /* Readable by anyone: */
-    uint8_t direction; /* enum http1_direction */
-    uint8_t reason;    /* enum http1_reason; not NONE exactly when down */
-    uint8_t method;    /* enum http1_method of this request; for a response: of the request it
-                        * answers, see http1_answer_to() */
-    uint8_t minor;     /* HTTP/1.<minor> */
-    uint8_t body;      /* enum http1_body */
-    bool started;      /* false until the LF of the first start line was accepted, true from then
-                        * on: this is HTTP, whatever comes later */
-    bool upgrade;      /* Upgrade: was seen in this head */
-    bool te, length;   /* Transfer-Encoding, Content-Length was seen in this head */
-    bool close;        /* Connection: close, or HTTP/1.0 without keep-alive */
-    bool expect;       /* Expect: 100-continue was seen */
-    uint16_t status;   /* responses: the status code */
+    uint8_t direction;   /* enum http1_direction */
+    uint8_t reason;      /* enum http1_reason; not NONE exactly when down */
+    uint8_t method;      /* enum http1_method of this request; for a response: of the request it
+                          * answers, see http1_answer_to() */
+    uint8_t minor;       /* HTTP/1.<minor> */
+    uint8_t body;        /* enum http1_body */
+    bool started;        /* false until the LF of the first start line was accepted, true from then
+                          * on: this is HTTP, whatever comes later */
+    bool upgrade;        /* Upgrade: was seen in this head */
+    bool te, length;     /* Transfer-Encoding, Content-Length was seen in this head */
+    bool close;          /* Connection: close, or HTTP/1.0 without keep-alive */
+    bool expect;         /* Expect: 100-continue was seen */
+    uint16_t status;     /* responses: the status code */
     uint32_t head_bytes; /* bytes of this head so far (of the complete head from HTTP1_HEAD on);
                           * at HTTP1_EMPTY_LINE the two bytes of the empty line are not in it */
     uint32_t head_lines; /* field lines so far, folded lines counted as lines */

@@ -176,7 +176,7 @@ static enum http1_event name_done(struct run *r)
     struct span name = {h->name, h->name_len};
     bool known = !(h->flags & F_LONG_NAME);
     h->field = known ? field_of(name) : FIELD_OTHER;
-    h->flags &= (uint16_t)~(F_WANTED | F_FOLDED | F_LONG_NAME);
+    h->flags &= (uint16_t) ~(F_WANTED | F_FOLDED | F_LONG_NAME);
     if (known && r->sink->field(r->ctx, name))
         h->flags |= F_WANTED;
     h->head_lines++;
@@ -237,7 +237,6 @@ static enum http1_event fold(struct run *r)
     if (h->field == FIELD_CONNECTION || h->field == FIELD_EXPECT)
         token_byte(h, ',');
     h->flags |= F_FOLDED;
-    h->flags &= (uint16_t)~F_IN_FIELD;
     h->head_lines++;
     return then(r, S_VALUE_OWS, http1_in_value_ows);
 }

@@ -20,39 +20,39 @@
 
 /* One list of the states that consume bytes: the enum, the prototypes and the table derive from it.
  * HEAD: the bytes count as bytes of a message head. */
-#define HTTP1_STATES(X)                                                                          \
-    X(START, start, OTHER)                                                                       \
-    X(BLANK, blank, OTHER)                                                                       \
-    X(PROXY1, proxy1, OTHER)                                                                     \
-    X(PROXY2, proxy2, OTHER)                                                                     \
-    X(SKIP, skip, OTHER)                                                                         \
-    X(METHOD, method, HEAD)                                                                      \
-    X(TARGET, target, HEAD)                                                                      \
-    X(VERSION, version, HEAD)                                                                    \
-    X(STATUS, status, HEAD)                                                                      \
-    X(PHRASE, phrase, HEAD)                                                                      \
-    X(LINE_CR, line_cr, HEAD)                                                                    \
-    X(LINE_LF, line_lf, HEAD)                                                                    \
-    X(FIELD, field, HEAD)                                                                        \
-    X(NAME, name, HEAD)                                                                          \
-    X(VALUE_OWS, value_ows, HEAD)                                                                \
-    X(VALUE, value, HEAD)                                                                        \
-    X(VALUE_LF, value_lf, HEAD)                                                                  \
-    X(EMPTY, empty, HEAD)                                                                        \
-    X(EMPTY_CR, empty_cr, HEAD)                                                                  \
-    X(EMPTY_LF, empty_lf, HEAD)                                                                  \
-    X(BODY, body, OTHER)                                                                         \
-    X(CLOSE, close, OTHER)                                                                       \
-    X(CHUNK_SIZE, chunk_size, OTHER)                                                             \
-    X(CHUNK_EXT, chunk_ext, OTHER)                                                               \
-    X(CHUNK_LF, chunk_lf, OTHER)                                                                 \
-    X(CHUNK_DATA, chunk_data, OTHER)                                                             \
-    X(CHUNK_CR, chunk_cr, OTHER)                                                                 \
-    X(CHUNK_DATA_LF, chunk_data_lf, OTHER)                                                       \
-    X(TRAILER, trailer, OTHER)                                                                   \
-    X(TRAILER_NAME, trailer_name, OTHER)                                                         \
-    X(TRAILER_VALUE, trailer_value, OTHER)                                                       \
-    X(TRAILER_LF, trailer_lf, OTHER)                                                             \
+#define HTTP1_STATES(X)                                                                            \
+    X(START, start, OTHER)                                                                         \
+    X(BLANK, blank, OTHER)                                                                         \
+    X(PROXY1, proxy1, OTHER)                                                                       \
+    X(PROXY2, proxy2, OTHER)                                                                       \
+    X(SKIP, skip, OTHER)                                                                           \
+    X(METHOD, method, HEAD)                                                                        \
+    X(TARGET, target, HEAD)                                                                        \
+    X(VERSION, version, HEAD)                                                                      \
+    X(STATUS, status, HEAD)                                                                        \
+    X(PHRASE, phrase, HEAD)                                                                        \
+    X(LINE_CR, line_cr, HEAD)                                                                      \
+    X(LINE_LF, line_lf, HEAD)                                                                      \
+    X(FIELD, field, HEAD)                                                                          \
+    X(NAME, name, HEAD)                                                                            \
+    X(VALUE_OWS, value_ows, HEAD)                                                                  \
+    X(VALUE, value, HEAD)                                                                          \
+    X(VALUE_LF, value_lf, HEAD)                                                                    \
+    X(EMPTY, empty, HEAD)                                                                          \
+    X(EMPTY_CR, empty_cr, HEAD)                                                                    \
+    X(EMPTY_LF, empty_lf, HEAD)                                                                    \
+    X(BODY, body, OTHER)                                                                           \
+    X(CLOSE, close, OTHER)                                                                         \
+    X(CHUNK_SIZE, chunk_size, OTHER)                                                               \
+    X(CHUNK_EXT, chunk_ext, OTHER)                                                                 \
+    X(CHUNK_LF, chunk_lf, OTHER)                                                                   \
+    X(CHUNK_DATA, chunk_data, OTHER)                                                               \
+    X(CHUNK_CR, chunk_cr, OTHER)                                                                   \
+    X(CHUNK_DATA_LF, chunk_data_lf, OTHER)                                                         \
+    X(TRAILER, trailer, OTHER)                                                                     \
+    X(TRAILER_NAME, trailer_name, OTHER)                                                           \
+    X(TRAILER_VALUE, trailer_value, OTHER)                                                         \
+    X(TRAILER_LF, trailer_lf, OTHER)                                                               \
     X(LAST_LF, last_lf, OTHER)
 
 enum state {
@@ -64,14 +64,7 @@ enum state {
     S_DOWN
 };
 
-enum field {
-    FIELD_OTHER,
-    FIELD_LENGTH,
-    FIELD_TE,
-    FIELD_CONNECTION,
-    FIELD_UPGRADE,
-    FIELD_EXPECT
-};
+enum field { FIELD_OTHER, FIELD_LENGTH, FIELD_TE, FIELD_CONNECTION, FIELD_UPGRADE, FIELD_EXPECT };
 
 enum flags {
     F_PROXY = 1,        /* a PROXY prefix is still acceptable */

@@ -7,8 +7,8 @@
 
 const struct names_row names_rows[NAMES_BUILTIN] = {
 #define HEADER(id, group, name, match, max, several, cls, role, def, valid)                        \
-    {name, sizeof(name) - 1, GROUP_##group, MATCH_##match, SEVERAL_##several, PEER_##cls,         \
-     ROLE_H_##role, DEFAULT_##def, VALID_##valid, max},
+    {name,       sizeof(name) - 1, GROUP_##group, MATCH_##match, SEVERAL_##several,                \
+     PEER_##cls, ROLE_H_##role,    DEFAULT_##def, VALID_##valid, max},
 #include "propagators.def"
 #undef HEADER
 };
@@ -53,10 +53,11 @@ const struct names_row *names_row(const struct names *n, int id)
 
 struct span names_text(const struct names *n, int id)
 {
-    static const struct span needed[] = {[NAME_HOST - NAMES_BUILTIN] = {"host", 4},
-                                         [NAME_AUTH - NAMES_BUILTIN] = {"authorization", 13},
-                                         [NAME_SIGNATURE_INPUT - NAMES_BUILTIN] = {"signature-input", 15},
-                                         [NAME_CONNECTION - NAMES_BUILTIN] = {"connection", 10}};
+    static const struct span needed[] = {
+        [NAME_HOST - NAMES_BUILTIN] = {"host", 4},
+        [NAME_AUTH - NAMES_BUILTIN] = {"authorization", 13},
+        [NAME_SIGNATURE_INPUT - NAMES_BUILTIN] = {"signature-input", 15},
+        [NAME_CONNECTION - NAMES_BUILTIN] = {"connection", 10}};
     if (id < NAMES_BUILTIN)
         return (struct span){names_rows[id].name, names_rows[id].len};
     if (id < NAMES_EXTRA)
@@ -81,7 +82,8 @@ static bool begins(struct span s, struct span with)
 static unsigned hash(struct span s)
 {
     return ((unsigned)s.n * 5 + (uint8_t)s.p[0] * 3u + (uint8_t)s.p[s.n / 2] * 7u +
-            (uint8_t)s.p[s.n - 1]) % NAMES_BUCKETS;
+            (uint8_t)s.p[s.n - 1]) %
+           NAMES_BUCKETS;
 }
 
 /* What is added later is found first. */
@@ -184,7 +186,8 @@ static struct span text_of(const char *s)
 static int group_of(struct span name)
 {
     for (int g = 0; g < GROUP_COUNT; g++)
-        if (g != GROUP_NEVER && g != GROUP_ISTIO_ROUTING && span_ieq(name, text_of(names_groups[g])))
+        if (g != GROUP_NEVER && g != GROUP_ISTIO_ROUTING &&
+            span_ieq(name, text_of(names_groups[g])))
             return g;
     return -1;
 }
@@ -258,7 +261,10 @@ static bool already(const struct names *n, struct span lower, bool prefix)
 
 static const char *why_not(const struct names *n, struct span lower, bool prefix)
 {
-    if (!valid_token(lower))
+    bool star = false; /* a token may hold one, but who writes it means a pattern */
+    for (size_t i = 0; i < lower.n; i++)
+        star |= lower.p[i] == '*';
+    if (star || !valid_token(lower))
         return "not a header name, ignored";
     if (forbidden(lower, prefix))
         return "this header is never carried, ignored";
@@ -270,7 +276,7 @@ static void add_one(struct names *n, struct span it, names_warn warn)
     char text[NAMES_EXTRA_LEN];
     bool prefix = it.p[it.n - 1] == '*';
     struct span name = {text, it.n - prefix};
-    if (name.n > sizeof(text)) {
+    if (name.n >= sizeof(text)) {
         warn("header name too long, ignored", it.p, it.n);
         return;
     }
@@ -286,7 +292,8 @@ static void add_one(struct names *n, struct span it, names_warn warn)
     struct names_extra *x = &n->extra[n->extras++];
     int row = row_of(name);
     *x = (struct names_extra){.len = (uint8_t)name.n, .prefix = prefix, .cls = PEER_T};
-    if (row >= 0 && names_rows[row].len == name.n && (names_rows[row].match == MATCH_PREFIX) == prefix)
+    if (row >= 0 && names_rows[row].len == name.n &&
+        (names_rows[row].match == MATCH_PREFIX) == prefix)
         x->row = (uint8_t)(row + 1);
     else if (row >= 0)
         x->cls = names_rows[row].cls;

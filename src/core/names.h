@@ -61,7 +61,7 @@ struct names {
         bool prefix;
         uint8_t row; /* the built-in row it is: its id + 1; else 0 */
         uint8_t cls; /* where it is none: that of the prefix rule it belongs to, else T */
-        char name[NAMES_EXTRA_LEN];
+        char name[NAMES_EXTRA_LEN]; /* terminated */
     } extra[NAMES_EXTRAS];
     /* The index, private to names_find(). Links are id + 1. */
     uint8_t bucket[NAMES_BUCKETS], next[NAMES_ALL];

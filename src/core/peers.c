@@ -152,10 +152,9 @@ static bool in_any(const struct peer_addr *a, const struct net *nets, size_t n)
 /* Loopback, this host, RFC 1918, 100.64/10, 240/4 (Istio's automatic addresses), fc00::/7. */
 static bool local_address(const struct peer_addr *a)
 {
-    static const struct net nets[] = {{4, 8, {127}},      {4, 8, {10}},      {4, 12, {172, 16}},
-                                      {4, 16, {192, 168}}, {4, 10, {100, 64}}, {4, 4, {240}},
-                                      {4, 32, {0}},       {6, 7, {0xfc}},    {6, 128, {[15] = 1}},
-                                      {6, 128, {0}}};
+    static const struct net nets[] = {
+        {4, 8, {127}}, {4, 8, {10}}, {4, 12, {172, 16}}, {4, 16, {192, 168}},  {4, 10, {100, 64}},
+        {4, 4, {240}}, {4, 32, {0}}, {6, 7, {0xfc}},     {6, 128, {[15] = 1}}, {6, 128, {0}}};
     return a->family == 1 || in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
 }
 
@@ -165,8 +164,8 @@ static bool never_address(const struct peer_addr *a)
     static const struct net nets[] = {
         {4, 16, {169, 254}},
         {6, 10, {0xfe, 0x80}},
-        {4, 32, {100, 100, 100, 200}},                                 /* Alibaba Cloud */
-        {4, 32, {168, 63, 129, 16}},                                   /* Azure */
+        {4, 32, {100, 100, 100, 200}},                             /* Alibaba Cloud */
+        {4, 32, {168, 63, 129, 16}},                               /* Azure */
         {6, 128, {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}, /* AWS */
     };
     return in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
@@ -259,8 +258,8 @@ static bool never(const struct target *t, const struct peer_addr *addr)
            span_ieq(t->host, SPAN("metadata.google.internal"));
 }
 
-/* The name first: inside an IPv6 cluster addresses are global. A foreign name may still resolve to a
- * local address, but a literal is what it says. */
+/* The name first: inside an IPv6 cluster addresses are global. A foreign name may still resolve to
+ * a local address, but a literal is what it says. */
 static bool mesh_local(const struct target *t, const struct peer_addr *addr)
 {
     return t->literal ? local_address(&t->addr) : local_name(t->host) || local_address(addr);
@@ -268,8 +267,8 @@ static bool mesh_local(const struct target *t, const struct peer_addr *addr)
 
 /* --- rules ------------------------------------------------------------------------------------ */
 
-static bool matches(const struct peer_rule *r, const struct target *t,
-                    const struct peer_addr *addr, bool mesh)
+static bool matches(const struct peer_rule *r, const struct target *t, const struct peer_addr *addr,
+                    bool mesh)
 {
     struct span name = {r->name, r->len};
     if (r->port && r->port != (t->port ? t->port : addr->port))

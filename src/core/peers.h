@@ -42,13 +42,15 @@ typedef void (*peers_warn)(const char *what, const char *detail, size_t n);
 /** I anywhere, T and U mesh-local, C nowhere. */
 void peers_default(struct peers *p);
 /** Apply a text such as "T=any;U=mesh,+.partner.example,10.9.0.0/16,!legacy.svc". A class that is
- *  named loses its default; "!" forbids, and wins. What cannot be read is told to warn and ignored. */
+ *  named loses its default; "!" forbids, and wins. What cannot be read
+ *  is told to warn, and ignored. */
 void peers_parse(struct peers *p, struct span text, peers_warn warn);
 
-/** Where may what go? `authority` is host[:port] as the program wrote it, possibly empty; `addr` may
- *  be of family 0.
- *  @return bit 1 << class for each class that may; 0 for link-local addresses and metadata services,
- *          whatever the rules say (PEERS_NEVER is set then). */
+/** What may go where?
+ *  @param authority  host[:port] as the program wrote it, possibly empty
+ *  @param addr       the peer's address; family 0: unknown
+ *  @return bit 1 << class for each class that may; PEERS_NEVER alone for link-local addresses and
+ *          metadata services, whatever the rules say */
 unsigned peers_classes(const struct peers *p, struct span authority, const struct peer_addr *addr);
 #define PEERS_NEVER 0x80u
 

@@ -148,12 +148,13 @@ static void ows(struct span *s)
         ;
 }
 
-/* key=value; key [a-z0-9][a-z0-9_*@/-]{0,255}, value 1 to 256 bytes that does not end in a space. */
+/* key=value; key [a-z0-9][a-z0-9_*@/-]{0,255}, value of 1 to 256 bytes, no space at its end. */
 static bool member(struct span *s)
 {
     const char *key = s->p;
     size_t n = run(s, KEY);
-    if (n < 1 || n > 256 || !(is(key[0], DIGIT) || (key[0] >= 'a' && key[0] <= 'z')) || !eat(s, '='))
+    if (n < 1 || n > 256 || !(is(key[0], DIGIT) || (key[0] >= 'a' && key[0] <= 'z')) ||
+        !eat(s, '='))
         return false;
     const char *value = s->p;
     n = run(s, STATE);

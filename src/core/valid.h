@@ -9,9 +9,23 @@
 
 #include "span.h"
 
-#define VALID_LIST(X)                                                                            \
-    X(SAFE) X(VISIBLE) X(TRACEPARENT) X(TRACESTATE) X(B3) X(HEX32) X(HEX16) X(HEX16_32) X(BOOL)    \
-    X(DIGITS) X(UINT64) X(PRIORITY) X(SW8) X(GCP) X(JAEGER) X(SENTRY)
+#define VALID_LIST(X)                                                                              \
+    X(SAFE)                                                                                        \
+    X(VISIBLE)                                                                                     \
+    X(TRACEPARENT)                                                                                 \
+    X(TRACESTATE)                                                                                  \
+    X(B3)                                                                                          \
+    X(HEX32)                                                                                       \
+    X(HEX16)                                                                                       \
+    X(HEX16_32)                                                                                    \
+    X(BOOL)                                                                                        \
+    X(DIGITS)                                                                                      \
+    X(UINT64)                                                                                      \
+    X(PRIORITY)                                                                                    \
+    X(SW8)                                                                                         \
+    X(GCP)                                                                                         \
+    X(JAEGER)                                                                                      \
+    X(SENTRY)
 
 enum valid {
 #define X(id) VALID_##id,

@@ -35,12 +35,13 @@ static void foreign(int fd)
         fdtab_set(fd, FD_FOREIGN, NULL);
 }
 
-/* The first bytes of an inherited number: only a TCP stream can prove that they are its first. */
-static bool provable(int fd, bool inbound, size_t n)
+/* The first bytes read from an inherited number: only a TCP stream can prove that they are its
+ * first. */
+static bool provable(int fd, size_t n)
 {
     if (fdtab_kind(fd) != FD_UNKNOWN)
         return true;
-    if (probe_stream_start(fd, inbound, n))
+    if (probe_stream_start(fd, n))
         return true;
     if (probe_socket(fd, NULL, NULL))
         count(COUNT_DOWN_ORIGIN);
@@ -48,7 +49,9 @@ static bool provable(int fd, bool inbound, size_t n)
 }
 
 /* What an inherited number must begin with to be looked at any further: no system call is made for
- * a file or a pipe that is not ours (a program in strict seccomp mode would die of it). */
+ * a file or a pipe that is not ours (a program in strict seccomp mode would die of it). For the same
+ * reason an inherited number never becomes a client side: what is about to be sent may not be
+ * looked at without asking the kernel whether it can be. */
 static bool known_method(const char *p, size_t n)
 {
     static const char four[][5] = {"GET ", "POST", "HEAD", "PUT ", "DELE", "PATC", "OPTI", "PROX"};
@@ -76,12 +79,13 @@ static struct conn *first_words(int fd, const struct edit_piece *v, size_t nv, s
     if (p.n == 0 || kind == FD_FOREIGN || kind == FD_LISTEN || kind == FD_POLLER)
         return NULL; /* foreign: since the hook looked (the next message of one sendmmsg) */
     size_t seen = p.n < n ? p.n : n;
-    bool ours = engine_on() && p.p && (inbound || probe_readable(p.p));
+    bool ours = engine_on() && p.p;
     if (kind == FD_UNKNOWN)
-        ours = ours && (inbound || probe_readable((const char *)p.p + seen - 1)) &&
-               known_method(p.p, seen);
-    ours = ours && (inbound ? inbound_plausible(p.p, seen) : outbound_plausible(p.p, seen));
-    if (!ours || !provable(fd, inbound, n)) {
+        ours = ours && inbound && known_method(p.p, seen);
+    else
+        ours = ours && (inbound ? inbound_plausible(p.p, seen)
+                                : probe_readable(p.p) && outbound_plausible(p.p, seen));
+    if (!ours || !provable(fd, n)) {
         foreign(fd);
         return NULL;
     }

@@ -15,7 +15,8 @@ static size_t length(const char *s)
     return n;
 }
 
-/* A value that is too long counts as unset: half a rule could mean something else than the whole. */
+/* A value that is too long counts as unset: half a rule could mean something else than the whole.
+ */
 static struct span text(env_fn env, const char *name, warn_fn warn)
 {
     struct span s = {env(name), 0};
@@ -66,7 +67,8 @@ static void check_credentials(const struct policy *p, warn_fn warn)
     for (int i = 0; i < p->names.extras; i++) {
         struct span name = names_text(&p->names, NAMES_EXTRA + i);
         if (names_row(&p->names, NAMES_EXTRA + i)->cls == PEER_C)
-            warn("credentials need peers of class C in TRACEBATON_PEERS; not carried", name.p, name.n);
+            warn("credentials need peers of class C in TRACEBATON_PEERS; not carried", name.p,
+                 name.n);
     }
 }
 

@@ -12,9 +12,9 @@
 struct policy {
     struct names names;
     struct peers peers;
-    bool off;     /* TRACEBATON=off */
-    bool shadow;  /* TRACEBATON=shadow: decide and count, change no byte */
-    bool best;    /* TRACEBATON_ATTRIBUTION=best */
+    bool off;             /* TRACEBATON=off */
+    bool shadow;          /* TRACEBATON=shadow: decide and count, change no byte */
+    bool best;            /* TRACEBATON_ATTRIBUTION=best */
     char dir[POLICY_DIR]; /* TRACEBATON_DIR, empty: none */
 };
 

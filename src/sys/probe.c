@@ -66,21 +66,16 @@ void probe_peer(int fd, uint8_t *family, uint16_t *port, uint8_t ip[16])
     }
 }
 
-bool probe_stream_start(int fd, bool inbound, size_t n)
+bool probe_stream_start(int fd, size_t n)
 {
     struct tcp_info ti;
     int len = sizeof(ti), unread = 0;
     memset(&ti, 0, sizeof(ti));
-    if (raw5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, (long)&ti, (long)&len) < 0)
+    if (raw5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, (long)&ti, (long)&len) < 0 ||
+        (size_t)len < offsetof(struct tcp_info, tcpi_bytes_received) + 8 ||
+        raw3(SYS_ioctl, fd, FIONREAD, (long)&unread) < 0)
         return false;
-    if (inbound) {
-        if ((size_t)len < offsetof(struct tcp_info, tcpi_bytes_received) + 8 ||
-            raw3(SYS_ioctl, fd, FIONREAD, (long)&unread) < 0)
-            return false;
-        return ti.tcpi_bytes_received == n + (unsigned)unread;
-    }
-    return (size_t)len >= offsetof(struct tcp_info, tcpi_bytes_sent) + 8 &&
-           ti.tcpi_bytes_sent == 0 && ti.tcpi_notsent_bytes == 0;
+    return ti.tcpi_bytes_received == n + (unsigned)unread;
 }
 
 /* rt_sigprocmask copies the set in before it looks at `how`, so an impossible `how` makes it a pure

@@ -19,9 +19,8 @@ bool probe_blocks(int fd);
 /** The connected peer: family 4, 6 or 1 (unix), port in host order; family 0 if there is none. */
 void probe_peer(int fd, uint8_t *family, uint16_t *port, uint8_t ip[16]);
 
-/** Is this TCP stream surely at its start? inbound: the n bytes just read are its first ones; else:
- *  nothing was sent yet. False for what is not TCP. */
-bool probe_stream_start(int fd, bool inbound, size_t n);
+/** Are the n bytes just read the first ones of this TCP stream? False for what is not TCP. */
+bool probe_stream_start(int fd, size_t n);
 
 /** May the byte at p be read (and the 7 after it in its aligned word)? */
 bool probe_readable(const void *p);

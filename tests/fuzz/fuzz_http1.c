@@ -30,9 +30,9 @@ static const char *differs(const struct stream *s, const struct events *whole, e
                            void *how, uint64_t seed)
 {
     struct events e = events_of(s, cut, how, seed);
-    const char *why = e.broken                       ? e.broken
+    const char *why = e.broken                      ? e.broken
                       : strcmp(whole->text, e.text) ? "other events when cut"
-                                                     : NULL;
+                                                    : NULL;
     if (why)
         fprintf(stderr, "%s at %zu:\n%s", why, e.broken_at, e.text);
     events_free(&e);
@@ -136,15 +136,34 @@ static void put(struct input *in, size_t at, size_t old, const char *p, size_t n
 
 static void put_token(struct input *in)
 {
-    static const char *const tokens[] = {
-        "\r\n",          "\r",           "\n",       "\r\n\r\n",
-        " ",             "\t",           ":",        "\x80",
-        "0\r\n\r\n",     "chunked",      ", ",       "Content-Length: 3\r\n",
-        "GET / HTTP/1.1\r\n",            "\r\n ",    "Transfer-Encoding: chunked\r\n",
-        "HTTP/1.1 200 OK\r\n",           "1",        "Connection: close, upgrade\r\n",
-        "Upgrade: h2c\r\n",              ";",        "PROXY TCP4 1 2 3 4\r\n",
-        "HTTP/1.0",      "CONNECT ",     "9999999",  "Expect: 100-continue\r\n",
-        "HTTP/1.1 100 Continue\r\n\r\n", "fffffff",  "\x7f"};
+    static const char *const tokens[] = {"\r\n",
+                                         "\r",
+                                         "\n",
+                                         "\r\n\r\n",
+                                         " ",
+                                         "\t",
+                                         ":",
+                                         "\x80",
+                                         "0\r\n\r\n",
+                                         "chunked",
+                                         ", ",
+                                         "Content-Length: 3\r\n",
+                                         "GET / HTTP/1.1\r\n",
+                                         "\r\n ",
+                                         "Transfer-Encoding: chunked\r\n",
+                                         "HTTP/1.1 200 OK\r\n",
+                                         "1",
+                                         "Connection: close, upgrade\r\n",
+                                         "Upgrade: h2c\r\n",
+                                         ";",
+                                         "PROXY TCP4 1 2 3 4\r\n",
+                                         "HTTP/1.0",
+                                         "CONNECT ",
+                                         "9999999",
+                                         "Expect: 100-continue\r\n",
+                                         "HTTP/1.1 100 Continue\r\n\r\n",
+                                         "fffffff",
+                                         "\x7f"};
     const char *t = tokens[below(sizeof(tokens) / sizeof(tokens[0]))];
     put(in, below(in->n + 1), below(4) ? 0 : below(12), t, strlen(t));
 }

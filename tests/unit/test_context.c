@@ -80,17 +80,19 @@ static const struct row capture_rows[] = {
      "b3: 80F198EE56343BA864FE8B2A57D3EFF7-E457B5A2E4D86BD1-1\r\n" BT BS, GET,
      BT BS "b3: 80F198EE56343BA864FE8B2A57D3EFF7-E457B5A2E4D86BD1-1\r\n"},
     {"R7: a decision alone is not stale", "b3: 0\r\n" BT BS, GET, BT BS "b3: 0\r\n"},
-    {"R9: what Connection names stays here", "Connection: close , TRACEPARENT\r\n" TP TS RID, GET, RID},
+    {"R9: what Connection names stays here", "Connection: close , TRACEPARENT\r\n" TP TS RID, GET,
+     RID},
     {"R9: any Connection line", "Connection: close\r\nConnection: baggage\r\n" BAG RID, GET, RID},
     {"R9: half a name is no name", "Connection: trace\r\n" TP, GET, TP},
     {"R9: a folded Connection could name anything", "Connection: close,\r\n baggage\r\n" BAG RID TP,
      GET, ""},
-    {"a header of no group that is on", "uber-trace-id: 1:1:0:1\r\nend-user: bob\r\n" RID, GET, RID},
+    {"a header of no group that is on", "uber-trace-id: 1:1:0:1\r\nend-user: bob\r\n" RID, GET,
+     RID},
     {"credentials are not carried", "Cookie: s=1\r\nAuthorization: Bearer x\r\njwt: y\r\n" RID, GET,
      RID},
     {"x-amzn-trace-id is carried as it is", AMZN, GET, AMZN},
-    {"x-cloud-trace-context", "x-cloud-trace-context: 4bf92f3577b34da6a3ce929d0e0e4736/1;o=1\r\n", GET,
-     "x-cloud-trace-context: 4bf92f3577b34da6a3ce929d0e0e4736/1;o=1\r\n"},
+    {"x-cloud-trace-context", "x-cloud-trace-context: 4bf92f3577b34da6a3ce929d0e0e4736/1;o=1\r\n",
+     GET, "x-cloud-trace-context: 4bf92f3577b34da6a3ce929d0e0e4736/1;o=1\r\n"},
     {"traceparent twice, even if equal", TP TP TS RID, GET, RID},
     {"tracestate lines are joined in order", TP TS "tracestate:\r\ntracestate: b=2 \r\n", GET,
      TP "tracestate: a=1,b=2\r\n"},
@@ -104,8 +106,10 @@ static const struct row app_rows[] = {
     {"R6.1: nothing of its own: all", TP TS RID, GET, RID TP TS},
     {"R6.2: a plain copier is completed", TP TS RID BAG, GET TP, RID TS BAG},
     {"R6.2: across groups", TP TS BT BS, GET BT BS, TP TS},
-    {"R6.2: white space around its copy", TP TS, GET "traceparent:"
-     "\t00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 \r\n", TS},
+    {"R6.2: white space around its copy", TP TS,
+     GET "traceparent:"
+         "\t00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 \r\n",
+     TS},
     {"R6.3: its own trace: no identity, no companion", TP TS BM SW RID BAG, GET TP2, RID BAG},
     {"R6.3: its own span of the same trace", TP TS BM RID, GET TPS, RID},
     {"R6.3: its own format", TP TS RID, GET B3, RID},
@@ -124,10 +128,12 @@ static const struct row request_rows[] = {
     {"span export: otlp", RID, "POST /v1/traces?x=1 HTTP/1.1\r\nHost: z.svc\r\n", ""},
     {"span export: metrics", RID, "POST /v1/metrics HTTP/1.1\r\nHost: z.svc\r\n", ""},
     {"span export: logs", RID, "POST /v1/logs HTTP/1.1\r\nHost: z.svc\r\n", ""},
-    {"span export: jaeger", RID, "POST /api/traces?format=jaeger.thrift HTTP/1.1\r\nHost: z\r\n", ""},
+    {"span export: jaeger", RID, "POST /api/traces?format=jaeger.thrift HTTP/1.1\r\nHost: z\r\n",
+     ""},
     {"span export: elastic", RID, "POST /intake/v2/events HTTP/1.1\r\nHost: z.svc\r\n", ""},
     {"span export: datadog", RID, "POST /v0.4/traces HTTP/1.1\r\nHost: z.svc\r\n", ""},
-    {"span export: through a proxy", RID, "POST http://z.svc/v1/traces HTTP/1.1\r\nHost: z.svc\r\n", ""},
+    {"span export: through a proxy", RID, "POST http://z.svc/v1/traces HTTP/1.1\r\nHost: z.svc\r\n",
+     ""},
     {"a GET of such a path is none", RID, "GET /api/traces HTTP/1.1\r\nHost: z.svc\r\n", RID},
     {"nor a longer path", RID, "POST /v1/traces2 HTTP/1.1\r\nHost: z.svc\r\n", RID},
     {"nor another version", RID, "POST /v0.44/traces HTTP/1.1\r\nHost: z.svc\r\n", RID},
@@ -145,21 +151,25 @@ static const struct row request_rows[] = {
     {"RFC 9421: not what is covered", RID BAG,
      GET "Signature-Input: sig=(\"@method\" \"BAGGAGE\" \"host\");created=1\r\n", RID},
     {"RFC 9421: all if nothing is", RID BAG, GET "Signature-Input: sig=(\"@method\")\r\n", RID BAG},
-    {"RFC 9421: part of a name is another name", RID BAG, GET "Signature-Input: s=(\"x-baggage\")\r\n",
-     RID BAG},
+    {"RFC 9421: part of a name is another name", RID BAG,
+     GET "Signature-Input: s=(\"x-baggage\")\r\n", RID BAG},
     {"RFC 9421: a covered identity takes companions along", TP TS RID,
      GET "Signature-Input: s=(\"traceparent\")\r\n", RID},
-    {"RFC 9421: a folded list could name anything", RID, GET "Signature-Input: s=(\"a\"\r\n \"b\")\r\n",
-     ""},
+    {"RFC 9421: a folded list could name anything", RID,
+     GET "Signature-Input: s=(\"a\"\r\n \"b\")\r\n", ""},
 };
 
 static const struct row peer_rows[] = {
     {"class I anywhere", RID TP TS SW BAG, FAR, RID TP},
     {"never: metadata by address", RID, "GET / HTTP/1.1\r\nHost: 169.254.169.254\r\n", ""},
-    {"never: metadata by name", RID, "GET / HTTP/1.1\r\nHost: METADATA.google.internal.:80\r\n", ""},
-    {"absolute-form beats Host", RID BAG, "GET http://api.example.com/ HTTP/1.1\r\nHost: a.svc\r\n", RID},
-    {"absolute-form, mesh-local", RID BAG, "GET http://a.svc:80/ HTTP/1.1\r\nHost: b.com\r\n", RID BAG},
-    {"absolute-form with user", RID BAG, "GET http://a.svc@b.com/ HTTP/1.1\r\nHost: a.svc\r\n", RID},
+    {"never: metadata by name", RID, "GET / HTTP/1.1\r\nHost: METADATA.google.internal.:80\r\n",
+     ""},
+    {"absolute-form beats Host", RID BAG, "GET http://api.example.com/ HTTP/1.1\r\nHost: a.svc\r\n",
+     RID},
+    {"absolute-form, mesh-local", RID BAG, "GET http://a.svc:80/ HTTP/1.1\r\nHost: b.com\r\n",
+     RID BAG},
+    {"absolute-form with user", RID BAG, "GET http://a.svc@b.com/ HTTP/1.1\r\nHost: a.svc\r\n",
+     RID},
     {"absolute-form without authority", RID BAG, "GET http:///x HTTP/1.1\r\nHost: a.svc\r\n", ""},
     {"a colon later is not absolute-form", RID BAG,
      "GET x?u=http://b.com/ HTTP/1.1\r\nHost: a.svc\r\n", RID BAG},
@@ -177,7 +187,8 @@ static void proxy_address(void)
     struct exchange x;
     exchange_init(&x);
     x.addr = (struct peer_addr){.family = 4, .port = 3128, .ip = {10, 0, 0, 1}};
-    CHECK(!strcmp(exchange_run(&x, RID BAG, "GET http://api.example.com/ HTTP/1.1\r\nHost: q\r\n"), RID));
+    CHECK(!strcmp(exchange_run(&x, RID BAG, "GET http://api.example.com/ HTTP/1.1\r\nHost: q\r\n"),
+                  RID));
     CHECK(!strcmp(exchange_run(&x, RID BAG, FAR), RID BAG)); /* a service entry */
     peers_parse(&x.peers, SPAN("U=b.com:80"), warned);
     CHECK(!strcmp(exchange_run(&x, BAG, "GET http://b.com/ HTTP/1.1\r\nHost: b.com\r\n"), BAG));
@@ -249,14 +260,16 @@ static void contradiction(void)
     CHECK(!contradicts(TP, "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-00"));
     CHECK(!contradicts(TP, "traceparent: 00-broken-b7ad6b7169203331-01"));
     CHECK(!contradicts(TP, "traceparent:"));
-    CHECK(!contradicts(TP, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n x"));
+    CHECK(!contradicts(
+        TP, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n x"));
     CHECK(!contradicts(RID, "x-request-id: other"));
     CHECK(!contradicts(TP, "b3: 463ac35c9f6413ad48485a3953bb6124-e457b5a2e4d86bd1-1"));
     CHECK(!contradicts("b3: 0\r\n", "b3: 463ac35c9f6413ad48485a3953bb6124-e457b5a2e4d86bd1-1"));
     CHECK(!contradicts(B3, "b3: 0"));
     CHECK(!contradicts(B3, "b3: 64fe8b2a57d3eff7-e457b5a2e4d86bd1-1")); /* its low half */
     CHECK(contradicts(B3, "b3: 64fe8b2a57d3eff8-e457b5a2e4d86bd1-1"));
-    CHECK(!contradicts("x-b3-traceid: 1e3\r\nx-b3-spanid: 2\r\n", "x-b3-traceid: 00000000000001E3"));
+    CHECK(
+        !contradicts("x-b3-traceid: 1e3\r\nx-b3-spanid: 2\r\n", "x-b3-traceid: 00000000000001E3"));
     CHECK(!contradicts(BM, "x-b3-spanid: 1"));
     CHECK(!contradicts(AMZN, "x-amzn-trace-id: Root=1-00000000-bd862e3fe1be46a994272793"));
 }
@@ -266,16 +279,17 @@ static void app_identity(void)
     static const struct {
         const char *out;
         bool yes;
-    } rows[] = {{GET, false},       {GET RID, false}, {GET TP, true}, {GET BS, true},
-                {GET BD, false},    {GET TS, false},  {GET BAG, false}, {GET SW, true},
-                {GET "traceparent:\r\n", true}};
+    } rows[] = {{GET, false},     {GET RID, false}, {GET TP, true},
+                {GET BS, true},   {GET BD, false},  {GET TS, false},
+                {GET BAG, false}, {GET SW, true},   {GET "traceparent:\r\n", true}};
     struct names names;
     names_default(&names);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct head head;
         struct http1 h;
         char store[2048];
-        CHECK(exchange_scan(&names, rows[i].out, strlen(rows[i].out), &h, &head, store, sizeof(store)));
+        CHECK(exchange_scan(&names, rows[i].out, strlen(rows[i].out), &h, &head, store,
+                            sizeof(store)));
         CHECK_FOR(context_app_identity(&head) == rows[i].yes, rows[i].out);
     }
 }
@@ -285,12 +299,13 @@ static void extras(void)
     struct exchange x;
     exchange_init(&x);
     names_add(&x.names, SPAN("X-Tenant, route-*, cookie"), warned);
-    CHECK(!strcmp(exchange_run(&x, BAG "X-TENANT: a\r\nRoute-Key: k\r\nroute-key: l\r\nroute-: z\r\n" RID,
-                               GET),
-                  RID "x-tenant: a\r\nroute-key: k\r\n" BAG));
-    CHECK(!strcmp(exchange_run(&x, "x-tenant: a\r\nroute-a: 1\r\nroute-b: 2\r\n",
-                               GET "Route-A: own\r\n"),
-                  "x-tenant: a\r\nroute-b: 2\r\n"));
+    CHECK(!strcmp(
+        exchange_run(&x, BAG "X-TENANT: a\r\nRoute-Key: k\r\nroute-key: l\r\nroute-: z\r\n" RID,
+                     GET),
+        RID "x-tenant: a\r\nroute-key: k\r\n" BAG));
+    CHECK(!strcmp(
+        exchange_run(&x, "x-tenant: a\r\nroute-a: 1\r\nroute-b: 2\r\n", GET "Route-A: own\r\n"),
+        "x-tenant: a\r\nroute-b: 2\r\n"));
     CHECK(!strcmp(exchange_run(&x, "x-tenant: a\r\nroute-a: 1\r\n" RID, FAR), RID));
     CHECK(!strcmp(exchange_run(&x, "x-tenant: a\r\n" TP, GET TP2), "x-tenant: a\r\n"));
     CHECK(!strcmp(exchange_run(&x, "route-a: 1\r\nConnection: route-a\r\n", GET), ""));
@@ -308,8 +323,9 @@ static void opt_in(void)
     struct exchange x;
     exchange_init(&x);
     names_select(&x.names, SPAN("jaeger"), warned);
-    CHECK(!strcmp(exchange_run(&x, "uberctx-a: 1\r\nuber-trace-id: 1:2:0:1\r\nuberctx-a: 2\r\n", GET),
-                  "uber-trace-id: 1:2:0:1\r\nuberctx-a: 1\r\n"));
+    CHECK(
+        !strcmp(exchange_run(&x, "uberctx-a: 1\r\nuber-trace-id: 1:2:0:1\r\nuberctx-a: 2\r\n", GET),
+                "uber-trace-id: 1:2:0:1\r\nuberctx-a: 1\r\n"));
     CHECK(!strcmp(exchange_run(&x, "uberctx-a: 1\r\n" RID, GET), RID));
     CHECK(!strcmp(exchange_run(&x, TP, GET), ""));
     names_add(&x.names, SPAN("authorization"), warned);
@@ -317,8 +333,9 @@ static void opt_in(void)
     CHECK(!strcmp(exchange_run(&x, "Authorization: Bearer x\r\n" RID, GET),
                   RID "authorization: Bearer x\r\n"));
     CHECK(!strcmp(exchange_run(&x, RID, GET "Authorization: AWS4-HMAC-SHA256 x\r\n"), ""));
-    CHECK(!strcmp(exchange_run(&x, "Authorization: Bearer x\r\n" RID, GET "Authorization: Basic y\r\n"),
-                  RID));
+    CHECK(!strcmp(
+        exchange_run(&x, "Authorization: Bearer x\r\n" RID, GET "Authorization: Basic y\r\n"),
+        RID));
     exchange_done(&x);
 }
 
@@ -422,9 +439,12 @@ static void budget_bytes(void)
             seen[kinds++] = strdup(got);
         exchange_done(&x);
     }
-    static const char *const want[] = {RID TP BM B3 TS BAG, RID TP BM B3 TS "baggage: a=1\r\n",
-                                       RID TP BM B3 TS,     RID TP BM B3,
-                                       RID TP BM,           RID TP,
+    static const char *const want[] = {RID TP BM B3 TS BAG,
+                                       RID TP BM B3 TS "baggage: a=1\r\n",
+                                       RID TP BM B3 TS,
+                                       RID TP BM B3,
+                                       RID TP BM,
+                                       RID TP,
                                        RID};
     CHECK(kinds == sizeof(want) / sizeof(want[0]));
     for (unsigned i = 0; i < kinds; i++) {
@@ -454,8 +474,8 @@ static void budget_top(void)
     static const struct {
         uint32_t size;
         bool fits;
-    } rows[] = {{8192 - 256, false}, {8192, false},  {8193, true},   {16384, false},
-                {16385, true},       {32768, false}, {32769, true},  {61440 - 300, false},
+    } rows[] = {{8192 - 256, false}, {8192, false},  {8193, true},       {16384, false},
+                {16385, true},       {32768, false}, {32769, true},      {61440 - 300, false},
                 {61441, false},      {70000, false}, {61440 - 400, true}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct exchange x;
@@ -510,7 +530,8 @@ static void small_memory(void)
         struct context_notes notes = {{0}};
         struct context *c = context_build(&head, malloc(cap), cap, &notes);
         CHECK(c->size <= cap && c->size == sizeof(*c) + c->text_len);
-        CHECK(c->n <= 8 && (c->n == 8 || notes.count[CONTEXT_N_OVERFLOW] || notes.count[CONTEXT_N_INVALID]));
+        CHECK(c->n <= 8 &&
+              (c->n == 8 || notes.count[CONTEXT_N_OVERFLOW] || notes.count[CONTEXT_N_INVALID]));
         uint32_t at = 0;
         for (uint32_t i = 0; i < c->n; i++) {
             CHECK(c->line[i].off == at);
@@ -522,13 +543,16 @@ static void small_memory(void)
     }
 }
 
-/* The store of a head may be full at any byte: what is not fully known is not carried, and where what
- * the program wrote is not fully known nothing is added. */
+/* The store of a head may be full at any byte: what is not fully known is not carried, and where
+ * what the program wrote is not fully known nothing is added. */
 static void full_store(void)
 {
     static const char in[] = GET RID "baggage: a=1,bb=22,ccc=333\r\n" TP;
     static const char own[] = GET "P-own: 1\r\nx-request-id: 1\r\n";
-    static const char *const want[] = {"", RID, RID "baggage: a=1\r\n", RID "baggage: a=1,bb=22\r\n",
+    static const char *const want[] = {"",
+                                       RID,
+                                       RID "baggage: a=1\r\n",
+                                       RID "baggage: a=1,bb=22\r\n",
                                        RID "baggage: a=1,bb=22,ccc=333\r\n",
                                        RID TP "baggage: a=1,bb=22,ccc=333\r\n"};
     struct exchange x;
@@ -541,8 +565,8 @@ static void full_store(void)
         struct context_notes notes = {{0}};
         char *store = malloc(cap + !cap), *mem = malloc(CONTEXT_MEM);
         CHECK(exchange_scan(&x.names, in, strlen(in), &h, &head, store, cap));
-        const char *got = exchange_compose(&x, context_build(&head, mem, CONTEXT_MEM, &notes), GET,
-                                           strlen(GET));
+        const char *got =
+            exchange_compose(&x, context_build(&head, mem, CONTEXT_MEM, &notes), GET, strlen(GET));
         while (got && reached < 6 && strcmp(got, want[reached]) != 0)
             reached++;
         CHECK(reached < 6);
@@ -613,8 +637,8 @@ static bool naive_traceparent(const char *v, size_t n)
 {
     char f[4][64];
     char *copy = strndup(v, n);
-    int end = 0, k = sscanf(copy, "%2[0-9a-f]-%32[0-9a-f]-%16[0-9a-f]-%2[0-9a-f]%n", f[0], f[1], f[2],
-                            f[3], &end);
+    int end = 0, k = sscanf(copy, "%2[0-9a-f]-%32[0-9a-f]-%16[0-9a-f]-%2[0-9a-f]%n", f[0], f[1],
+                            f[2], f[3], &end);
     bool ok = strlen(copy) == n && k == 4 && end == 55 && strcmp(f[0], "ff") != 0 &&
               strspn(f[1], "0") != 32 && strspn(f[2], "0") != 16;
     ok = ok && (n == 55 || (strcmp(f[0], "00") != 0 && v[55] == '-'));
@@ -678,7 +702,8 @@ static void tokens(void)
     CHECK(!valid_token((struct span){"", 0}));
 }
 
-/* A context in memory that somebody else wrote to: no byte beyond it is read, nothing unsafe leaves. */
+/* A context in memory that somebody else wrote to: no byte beyond it is read, nothing unsafe
+ * leaves. */
 static void damaged_context(void)
 {
     static const char in[] = GET RID TP TS BM B3 BAG;
@@ -710,11 +735,45 @@ static void damaged_context(void)
 static void random_heads(void)
 {
     static const char *const pieces[] = {
-        RID, TP, TP2, TS, BT, BS, BP, BD, B3, SW, BAG, AMZN, "baggage: ", "b3: 0", "b3: d\r\n", "\r\n ",
-        "connection: close, b3\r\n", "Connection: ", "traceparent", "tracestate: ,,\r\n", ",", ":", " ",
-        "\t", "\r\n", "x-b3-", "uberctx-a: 1\r\n", "uber-trace-id: 1:1:0:1\r\n", "p-", "p-x: 1\r\n",
-        "host: ", "a.svc\r\n", "authorization: AWS4-\r\n", "signature-input: s=(\"b3\")\r\n", "\x80", "=",
-        "traceparent:\r\n", "x-datadog-trace-id: 1\r\n", "x-datadog-origin: x\r\n",
+        RID,
+        TP,
+        TP2,
+        TS,
+        BT,
+        BS,
+        BP,
+        BD,
+        B3,
+        SW,
+        BAG,
+        AMZN,
+        "baggage: ",
+        "b3: 0",
+        "b3: d\r\n",
+        "\r\n ",
+        "connection: close, b3\r\n",
+        "Connection: ",
+        "traceparent",
+        "tracestate: ,,\r\n",
+        ",",
+        ":",
+        " ",
+        "\t",
+        "\r\n",
+        "x-b3-",
+        "uberctx-a: 1\r\n",
+        "uber-trace-id: 1:1:0:1\r\n",
+        "p-",
+        "p-x: 1\r\n",
+        "host: ",
+        "a.svc\r\n",
+        "authorization: AWS4-\r\n",
+        "signature-input: s=(\"b3\")\r\n",
+        "\x80",
+        "=",
+        "traceparent:\r\n",
+        "x-datadog-trace-id: 1\r\n",
+        "x-datadog-origin: x\r\n",
     };
     struct exchange x;
     exchange_init(&x);
@@ -727,7 +786,7 @@ static void random_heads(void)
             char *p = stpcpy(head[k], GET);
             for (unsigned n = tap_random(k ? 6 : 14); n > 0; n--)
                 p = stpcpy(p, pieces[tap_random(sizeof(pieces) / sizeof(pieces[0]))]);
-            strcpy(p, "\r\n" + (p[-1] == '\n' ? 2 : 0));
+            strcpy(p, p[-1] == '\n' ? "" : "\r\n");
         }
         struct context *c = exchange_capture(&x, head[0], strlen(head[0]));
         const char *got = c ? exchange_compose(&x, c, head[1], strlen(head[1])) : NULL;
@@ -745,11 +804,11 @@ static void strict_tracestate(void)
         const char *v;
         bool ok;
     } rows[] = {
-        {"a=1", true},        {"a=1,b=2", true},      {"a=1 ,\t b=2", true}, {"a=1,,b=2", true},
-        {",", false},         {"a=1,a=2", false},     {"ab=1,b=1", true},    {"a= b", true},
-        {"a= ,b=1", false},   {"a=", false},          {"=1", false},         {"A=1", false},
-        {"a b=1", false},     {"0a@b-_*/=x", true},   {"@a=1", false},       {"_a=1", false},
-        {"a=b=c", false},     {"a", false},           {"a=1;b", true},       {"a=1,b =2", false},
+        {"a=1", true},      {"a=1,b=2", true},    {"a=1 ,\t b=2", true}, {"a=1,,b=2", true},
+        {",", false},       {"a=1,a=2", false},   {"ab=1,b=1", true},    {"a= b", true},
+        {"a= ,b=1", false}, {"a=", false},        {"=1", false},         {"A=1", false},
+        {"a b=1", false},   {"0a@b-_*/=x", true}, {"@a=1", false},       {"_a=1", false},
+        {"a=b=c", false},   {"a", false},         {"a=1;b", true},       {"a=1,b =2", false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct span v = {rows[i].v, strlen(rows[i].v)};
@@ -758,7 +817,8 @@ static void strict_tracestate(void)
     }
     char many[400] = "", *p = many;
     for (int i = 0; i < 33; i++) {
-        CHECK(i == 0 || valid_value(VALID_TRACESTATE, (struct span){many, strlen(many)}, true) == (i <= 32));
+        CHECK(i == 0 ||
+              valid_value(VALID_TRACESTATE, (struct span){many, strlen(many)}, true) == (i <= 32));
         p += sprintf(p, "%sk%d=v", i ? "," : "", i);
     }
     CHECK(!valid_value(VALID_TRACESTATE, (struct span){many, strlen(many)}, true));
@@ -769,11 +829,12 @@ static void members(void)
     static const struct {
         const char *v;
         size_t max, want;
-    } rows[] = {{"a=1,b=2", 7, 7}, {"a=1,b=2", 6, 3}, {"a=1,b=2", 3, 3}, {"a=1,b=2", 2, 0},
-                {"a=1, ,b=2", 8, 3}, {"a=1,", 4, 4},  {"a=1,", 3, 3},    {"", 0, 0},
+    } rows[] = {{"a=1,b=2", 7, 7},   {"a=1,b=2", 6, 3}, {"a=1,b=2", 3, 3}, {"a=1,b=2", 2, 0},
+                {"a=1, ,b=2", 8, 3}, {"a=1,", 4, 4},    {"a=1,", 3, 3},    {"", 0, 0},
                 {",", 0, 0},         {"a=1,b=2", 0, 0}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        CHECK_FOR(valid_members((struct span){rows[i].v, strlen(rows[i].v)}, rows[i].max) == rows[i].want,
+        CHECK_FOR(valid_members((struct span){rows[i].v, strlen(rows[i].v)}, rows[i].max) ==
+                      rows[i].want,
                   rows[i].v);
 }
 

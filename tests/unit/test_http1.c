@@ -193,8 +193,9 @@ static void count_end(void *ctx, bool folded)
 static void unwanted(void)
 {
     static const struct http1_sink sink = {deaf_piece, only_b, count_value, count_end};
-    static const char head[] = "GET / HTTP/1.1\r\nA: xxx\r\nB: yy\r\nC: zzz\r\n zz\r\nB: w\r\n v\r\n"
-                               "Bb: xx\r\nB:\r\nD: x\r\n\r\n";
+    static const char head[] =
+        "GET / HTTP/1.1\r\nA: xxx\r\nB: yy\r\nC: zzz\r\n zz\r\nB: w\r\n v\r\n"
+        "Bb: xx\r\nB:\r\nD: x\r\n\r\n";
     struct http1 h;
     size_t used, heard = 0;
     http1_init(&h, HTTP1_REQUEST, false);
@@ -219,6 +220,22 @@ static void rollback(void)
     }
     expect(scan(&h, "\rX", 2, &used) == HTTP1_DOWN && used == 1 && h.reason == HTTP1_R_BARE_CR,
            "a bare CR instead, after a rollback");
+}
+
+/* Where the byte after the CR is given too, an empty line that is none is not reported. */
+static void looks_ahead(void)
+{
+    static const char head[] = "GET / HTTP/1.1\r\nA: b\r\n\rX";
+    struct http1 h;
+    size_t used, n = sizeof(head) - 1;
+    http1_init(&h, HTTP1_REQUEST, false);
+    expect(scan(&h, head, n, &used) == HTTP1_DOWN && used == n - 2 && h.reason == HTTP1_R_BARE_CR,
+           "an empty line, or another refusal");
+    http1_init(&h, HTTP1_REQUEST, false);
+    expect(scan(&h, head, n - 1, &used) == HTTP1_EMPTY_LINE && used == n - 2, "no empty line");
+    expect(scan(&h, head + n - 2, 2, &used) == HTTP1_DOWN && used == 1 &&
+               h.reason == HTTP1_R_BARE_CR,
+           "no refusal later");
 }
 
 static void many_lines(void)
@@ -254,8 +271,7 @@ static bool agrees_on_head(const struct stream *s, const struct events *e)
 {
     const char *end = memmem(s->p, s->n, "\r\n\r\n", 4);
     size_t n = end ? (size_t)(end + 2 - s->p) : 0;
-    return said(e, "insert", n) ==
-           (end && !naive_head(s->direction == HTTP1_REQUEST, s->p, n, -1));
+    return said(e, "insert", n) == (end && !naive_head(s->direction == HTTP1_REQUEST, s->p, n, -1));
 }
 
 /* Does a chunked body behind this head end exactly where naive.h says? */
@@ -340,6 +356,7 @@ int main(void)
     run("answers", answers);
     run("unwanted fields", unwanted);
     run("rollback", rollback);
+    run("looks ahead", looks_ahead);
     run("many lines", many_lines);
     run("every byte of a request", every_byte_of_a_request);
     run("every byte of a transfer coding", every_byte_of_a_coding);

@@ -13,8 +13,8 @@ static inline void warned(const char *what, const char *detail, size_t n)
 {
     size_t at = strlen(warned_text);
     warned_count++;
-    snprintf(warned_text + at, sizeof(warned_text) - at, "%s (%.*s)\n", what, (int)(n < 80 ? n : 80),
-             detail);
+    snprintf(warned_text + at, sizeof(warned_text) - at, "%s (%.*s)\n", what,
+             (int)(n < 80 ? n : 80), detail);
 }
 
 static inline void warned_reset(void)

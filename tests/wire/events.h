@@ -150,7 +150,8 @@ static inline void events_end(void *ctx, bool folded)
     events_close(e, folded ? " folded" : "");
 }
 
-static const struct http1_sink events_sink = {events_target, events_field, events_value, events_end};
+static const struct http1_sink events_sink = {events_target, events_field, events_value,
+                                              events_end};
 
 static inline void deaf_piece(void *ctx, const char *p, size_t n)
 {
@@ -208,8 +209,8 @@ static inline void on_empty_line(struct feeding *f)
     if (f->h.head_bytes > at - f->message || at >= s->n || s->p[at] != '\r')
         events_broken(e, "the empty line is not where it is said to be", at);
     else if (at + 1 < s->n && s->p[at + 1] == '\n') {
-        const char *why = naive_head(s->direction == HTTP1_REQUEST, s->p + from, at - from,
-                                     f->h.head_lines);
+        const char *why =
+            naive_head(s->direction == HTTP1_REQUEST, s->p + from, at - from, f->h.head_lines);
         if (why)
             events_broken(e, why, at);
     }
@@ -397,7 +398,8 @@ static inline void say_rest(struct feeding *f)
         events_say(f->e, "rest %s\n", http1_idle(h) ? "idle" : "open");
 }
 
-/** How a stream is cut: the length of the next piece when `at` of `n` bytes are gone (1..n - at). */
+/** How a stream is cut: the length of the next piece when `at` of `n` bytes are gone (1..n - at).
+ */
 typedef size_t events_cut(void *how, size_t at, size_t n);
 
 /** Scan the stream in pieces. The text is the caller's to free with events_free(). `seed` not 0:
