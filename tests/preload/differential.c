@@ -65,6 +65,7 @@ static void bad_pointers(void)
     struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
     struct mmsghdr mm = {.msg_hdr = m};
     setup();
+    raw_write(io[1], "0123456789", 10);
     SHOW(write(io[0], bad, 10)), SHOW(send(io[0], bad, 10, 0)), SHOW(writev(io[0], (void *)bad, 2));
     SHOW(sendmsg(io[0], (void *)bad, 0)), SHOW(sendmmsg(io[0], (void *)bad, 1, 0)), SHOW(read(io[0], bad, 10) < 0);
     SHOW(write(io[0], head, sizeof(head) - 1));
@@ -238,7 +239,7 @@ static void cancelled(void)
 static volatile int stop;
 static void *busy(void *arg)
 {
-    static __thread char b[65536];
+    char b[1024]; /* not thread-local: that would be taken from every thread's stack */
     int fd[2];
     (void)arg;
     while (!stop) {
