@@ -23,7 +23,8 @@
 
 #include "span.h"
 
-#define EDIT_INSERTIONS 8 /* insertions in one call; a call with more heads leaves the rest alone */
+#define EDIT_INSERTIONS 8 /* insertions in one call; a call with more heads leaves the rest alone  \
+                           */
 
 struct edit_insertion {
     size_t at; /* offset in the program's bytes, ascending, < total */
@@ -39,9 +40,10 @@ struct edit {
 
 /** Where k accepted wire bytes end. */
 struct edit_cut {
-    size_t told;      /* program bytes accepted */
-    unsigned done;    /* insertions that have begun to leave (wholly or in part) */
-    struct span owed; /* unsent tail of lead or of insertion done-1; empty if the cut is elsewhere */
+    size_t told;   /* program bytes accepted */
+    unsigned done; /* insertions that have begun to leave (wholly or in part) */
+    struct span
+        owed; /* unsent tail of lead or of insertion done-1; empty if the cut is elsewhere */
 };
 
 /** Length of the edited call on the wire. */
@@ -60,7 +62,8 @@ struct __attribute__((may_alias)) edit_piece {
  * The pieces of the wire stream from wire offset `from` on.
  * @param prog  the program's pieces (their sum is e->total), nprog of them; may be empty ones
  * @return number of pieces written to out (at most cap, which must be > 0); they are contiguous on
- *         the wire from `from`, none is empty, and fewer bytes than the rest only if cap was reached.
+ *         the wire from `from`, none is empty, and fewer bytes than the rest only if cap was
+ * reached.
  */
 size_t edit_pieces(const struct edit *e, size_t from, const struct edit_piece *prog, size_t nprog,
                    struct edit_piece *out, size_t cap);

@@ -56,11 +56,11 @@ struct exchange {
 struct conn {
     uint32_t link; /* the arena's, while the block is free; lock and gen outlive the connection */
     uint32_t lock;
-    uint32_t gen; /* atomic: bumped when the block is recycled */
+    uint32_t gen;   /* atomic: bumped when the block is recycled */
     uint8_t poison; /* atomic: bytes may have passed that we did not see */
     uint8_t role;
-    bool sending;    /* a send call is between its two phases */
-    bool in_down;    /* this direction is not followed any more */
+    bool sending; /* a send call is between its two phases */
+    bool in_down; /* this direction is not followed any more */
     bool out_down;
     bool identified; /* dev, ino are known */
     bool addressed;  /* addr is known */
@@ -81,10 +81,10 @@ struct conn {
     unsigned queued;
 
     /* client side */
-    struct http1 saved_out;  /* checkpoint of `out` during a send call */
-    struct span owed;        /* tail of a cut insertion, in owed_block */
+    struct http1 saved_out; /* checkpoint of `out` during a send call */
+    struct span owed;       /* tail of a cut insertion, in owed_block */
     void *owed_block;
-    bool decided;            /* this head has had its decision (and perhaps its insertion) */
+    bool decided;              /* this head has had its decision (and perhaps its insertion) */
     struct exchange_ref bound; /* rule `connect` */
     struct exchange_ref sent;  /* evidence: what the sending thread was serving */
     const void *sent_by;
@@ -106,7 +106,8 @@ struct conn *conn_create(int fd);
 /** Drop a reference that a number held; the last one ends the exchange and recycles the block. */
 void conn_drop(struct conn *c);
 
-/** Forget the connection of a locked number: it and its duplicates are foreign from now on. Unlocks. */
+/** Forget the connection of a locked number: it and its duplicates are foreign from now on.
+ * Unlocks. */
 void conn_abandon(struct conn *c, int fd);
 
 /** Mark it as not understood any more; the next call that locks it stands down. Lock not needed. */

@@ -12,40 +12,40 @@
 #include "sys/page.h"
 
 /* What happened, in the order a reader wants to see it. */
-#define ENGINE_COUNTS(X)                                                                         \
-    X(REQUESTS_IN, "requests-in")                 /* inbound heads understood */                 \
-    X(CONTEXTS, "contexts")                       /* of them with something to carry */          \
-    X(REQUESTS_OUT, "requests-out")               /* outbound heads understood */                \
-    X(INSERTED, "inserted")                       /* of them given lines */                      \
-    X(BYTES, "bytes-inserted")                                                                   \
-    X(RULE_APP, "rule-app")                       /* the program wrote an identity itself */     \
-    X(RULE_THREAD, "rule-thread")                                                                \
-    X(RULE_CONNECT, "rule-connect")                                                              \
-    X(NONE_NO_INBOUND, "abstain-no-inbound")      /* this thread serves no open exchange */      \
-    X(NONE_STALE, "abstain-stale")                /* the one it served is over */                \
-    X(NONE_AMBIGUOUS, "abstain-loop-ambiguous")   /* it read more than one open exchange */      \
-    X(NONE_WAITED, "abstain-waited")              /* it went back to wait for inbound work */    \
-    X(NONE_HANDED, "abstain-handed-off")          /* another thread took the exchange over */    \
-    X(NONE_UNPROVEN, "abstain-unproven")          /* non-blocking, evidence not sufficient yet */ \
-    X(NONE_REFUTED, "abstain-refuted")            /* one thread an exchange is disproved here */ \
-    X(NONE_CONTRADICTED, "abstain-contradicted")  /* the program's own trace differed from ours */ \
-    X(NONE_EMPTY, "abstain-empty-context")        /* the request came without headers */         \
-    X(NONE_IDENTITY, "abstain-fd-identity")       /* the fd is not the socket we knew */         \
-    X(NONE_MANY, "abstain-many-heads")            /* more heads in one call than we edit */      \
-    X(NONE_FLAGS, "abstain-send-flags")           /* MSG_ZEROCOPY or ancillary data */           \
-    X(NONE_SHADOW, "abstain-shadow")              /* TRACEBATON=shadow */                        \
-    X(PROVEN, "evidence-proven")                  /* evidence for one thread an exchange */      \
-    X(REFUTED, "evidence-refuted")                                                               \
-    X(SHORT, "short-accepts")                     /* the kernel took part of an edited call */   \
-    X(OWED, "owed-tails")                         /* ... and cut an insertion */                 \
-    X(DOWN_RACE, "down-race")                     /* two threads in one stream at once */        \
-    X(DOWN_SIGNAL, "down-signal")                 /* a signal handler did I/O inside our code */ \
-    X(DOWN_MEMORY, "down-memory")                 /* the arena is exhausted */                   \
-    X(DOWN_PIPELINE, "down-pipeline")             /* pipelined deeper than we follow */          \
-    X(DOWN_UNSEEN, "down-unseen-bytes")           /* bytes passed that could not be counted */   \
-    X(DOWN_ORIGIN, "down-unknown-origin")         /* not provably at the start of its stream */  \
-    X(DOWN_ROLE, "down-role")                     /* both sides spoke first */                   \
-    X(CONFIG, "config-warnings")                  /* options that were ignored */
+#define ENGINE_COUNTS(X)                                                                           \
+    X(REQUESTS_IN, "requests-in")   /* inbound heads understood */                                 \
+    X(CONTEXTS, "contexts")         /* of them with something to carry */                          \
+    X(REQUESTS_OUT, "requests-out") /* outbound heads understood */                                \
+    X(INSERTED, "inserted")         /* of them given lines */                                      \
+    X(BYTES, "bytes-inserted")                                                                     \
+    X(RULE_APP, "rule-app") /* the program wrote an identity itself */                             \
+    X(RULE_THREAD, "rule-thread")                                                                  \
+    X(RULE_CONNECT, "rule-connect")                                                                \
+    X(NONE_NO_INBOUND, "abstain-no-inbound")     /* this thread serves no open exchange */         \
+    X(NONE_STALE, "abstain-stale")               /* the one it served is over */                   \
+    X(NONE_AMBIGUOUS, "abstain-loop-ambiguous")  /* it read more than one open exchange */         \
+    X(NONE_WAITED, "abstain-waited")             /* it went back to wait for inbound work */       \
+    X(NONE_HANDED, "abstain-handed-off")         /* another thread took the exchange over */       \
+    X(NONE_UNPROVEN, "abstain-unproven")         /* non-blocking, evidence not sufficient yet */   \
+    X(NONE_REFUTED, "abstain-refuted")           /* one thread an exchange is disproved here */    \
+    X(NONE_CONTRADICTED, "abstain-contradicted") /* the program's own trace differed from ours */  \
+    X(NONE_EMPTY, "abstain-empty-context")       /* the request came without headers */            \
+    X(NONE_IDENTITY, "abstain-fd-identity")      /* the fd is not the socket we knew */            \
+    X(NONE_MANY, "abstain-many-heads")           /* more heads in one call than we edit */         \
+    X(NONE_FLAGS, "abstain-send-flags")          /* MSG_ZEROCOPY or ancillary data */              \
+    X(NONE_SHADOW, "abstain-shadow")             /* TRACEBATON=shadow */                           \
+    X(PROVEN, "evidence-proven")                 /* evidence for one thread an exchange */         \
+    X(REFUTED, "evidence-refuted")                                                                 \
+    X(SHORT, "short-accepts")             /* the kernel took part of an edited call */             \
+    X(OWED, "owed-tails")                 /* ... and cut an insertion */                           \
+    X(DOWN_RACE, "down-race")             /* two threads in one stream at once */                  \
+    X(DOWN_SIGNAL, "down-signal")         /* a signal handler did I/O inside our code */           \
+    X(DOWN_MEMORY, "down-memory")         /* the arena is exhausted */                             \
+    X(DOWN_PIPELINE, "down-pipeline")     /* pipelined deeper than we follow */                    \
+    X(DOWN_UNSEEN, "down-unseen-bytes")   /* bytes passed that could not be counted */             \
+    X(DOWN_ORIGIN, "down-unknown-origin") /* not provably at the start of its stream */            \
+    X(DOWN_ROLE, "down-role")             /* both sides spoke first */                             \
+    X(CONFIG, "config-warnings")          /* options that were ignored */
 
 enum count_id {
 #define X(id, text) COUNT_##id,

@@ -49,8 +49,8 @@ static bool provable(int fd, size_t n)
 }
 
 /* What an inherited number must begin with to be looked at any further: no system call is made for
- * a file or a pipe that is not ours (a program in strict seccomp mode would die of it). For the same
- * reason an inherited number never becomes a client side: what is about to be sent may not be
+ * a file or a pipe that is not ours (a program in strict seccomp mode would die of it). For the
+ * same reason an inherited number never becomes a client side: what is about to be sent may not be
  * looked at without asking the kernel whether it can be. */
 static bool known_method(const char *p, size_t n)
 {
@@ -165,8 +165,8 @@ static void begin(struct engine_send *s, unsigned flags)
         n += s->v[i].n;
     if (n == 0)
         return;
-    struct conn *c = silent(s->fd) ? first_words(s->fd, s->v, s->nv, n, false)
-                                   : conn_acquire(s->fd);
+    struct conn *c =
+        silent(s->fd) ? first_words(s->fd, s->v, s->nv, n, false) : conn_acquire(s->fd);
     identify_or_die(&c, s->fd);
     if (!c || !claim(c))
         return;

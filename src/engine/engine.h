@@ -79,7 +79,7 @@ void engine_connecting(int fd);
 void engine_closing(int fd);
 void engine_closing_range(unsigned first, unsigned last);
 void engine_duplicated(int fd, int to);
-void engine_passed(int fd); /* arrived by SCM_RIGHTS */
+void engine_passed(int fd);   /* arrived by SCM_RIGHTS */
 void engine_shutdown(int fd); /* of the sending direction */
 
 /* --- waiting -------------------------------------------------------------------------------- */

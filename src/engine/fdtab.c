@@ -13,8 +13,8 @@
 
 uint8_t fdtab_near[FDTAB_NEAR];
 
-static uint8_t *far_kind[FARS];       /* [0] stays NULL: the near table */
-static struct conn **leaves[LEAVES];  /* 8 KiB of .bss, untouched pages cost nothing */
+static uint8_t *far_kind[FARS];      /* [0] stays NULL: the near table */
+static struct conn **leaves[LEAVES]; /* 8 KiB of .bss, untouched pages cost nothing */
 static int top;
 
 /* Map a zeroed page once; of two threads that race the loser's mapping is given back. */

@@ -36,16 +36,14 @@ static void warn(const char *what, const char *detail, size_t n)
 }
 
 /* Symbols that only a runtime defines which calls its handlers in the stack of the reading thread.
- * PHP serves one request at a time in the whole process, also where one loop reads for all (php -S),
- * so there the last inbound read says whose work runs. */
+ * PHP serves one request at a time in the whole process, also where one loop reads for all (php
+ * -S), so there the last inbound read says whose work runs. */
 static const struct {
     const char *symbol;
     enum flow_runtime runtime;
 } sync_runtimes[] = {
-    {"php_request_startup", RUNTIME_SYNC_LAST},
-    {"ap_process_request", RUNTIME_SYNC_ONE},
-    {"rb_thread_call_without_gvl", RUNTIME_SYNC_ONE},
-    {"perl_parse", RUNTIME_SYNC_ONE},
+    {"php_request_startup", RUNTIME_SYNC_LAST},       {"ap_process_request", RUNTIME_SYNC_ONE},
+    {"rb_thread_call_without_gvl", RUNTIME_SYNC_ONE}, {"perl_parse", RUNTIME_SYNC_ONE},
     {"MHD_start_daemon", RUNTIME_SYNC_ONE},
 };
 
@@ -162,9 +160,7 @@ static void connecting(int fd)
         ref = flow_current(&reason);
     if (!ref.xid)
         return;
-    struct conn *c = kind == FD_FRESH  ? conn_create(fd)
-                     : kind == FD_CONN ? conn_acquire(fd)
-                                       : NULL;
+    struct conn *c = kind == FD_FRESH ? conn_create(fd) : kind == FD_CONN ? conn_acquire(fd) : NULL;
     if (!c)
         return;
     if (c->role == ROLE_NONE)

@@ -8,11 +8,11 @@
 
 /* In a libc that lacks a function nobody can have linked against it; who looked it up with dlsym
  * and found ours is told what an old kernel would say. */
-#define HOOK(family, ret, name, params, args) \
-    static ret absent_##name params           \
-    {                                         \
-        tb_errno_set(ENOSYS);                 \
-        return (ret)-1;                       \
+#define HOOK(family, ret, name, params, args)                                                      \
+    static ret absent_##name params                                                                \
+    {                                                                                              \
+        tb_errno_set(ENOSYS);                                                                      \
+        return (ret)-1;                                                                            \
     }
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
@@ -20,11 +20,11 @@
 #pragma GCC diagnostic pop
 #undef HOOK
 
-#define HOOK(family, ret, name, params, args) \
-    static ret first_##name params            \
-    {                                         \
-        real_bind();                          \
-        return REAL(name) args;               \
+#define HOOK(family, ret, name, params, args)                                                      \
+    static ret first_##name params                                                                 \
+    {                                                                                              \
+        real_bind();                                                                               \
+        return REAL(name) args;                                                                    \
     }
 #include "hooks/hooks.def"
 #undef HOOK
@@ -49,9 +49,9 @@ void real_bind(void)
     void *found[N];
     size_t i = 0;
     next_find_many(names, found, N);
-#define HOOK(family, ret, name, params, args)                                               \
-    __atomic_store_n(&real_.name, found[i] ? (ret(*) params)found[i] : absent_##name,       \
-                     __ATOMIC_RELAXED);                                                     \
+#define HOOK(family, ret, name, params, args)                                                      \
+    __atomic_store_n(&real_.name, found[i] ? (ret(*) params)found[i] : absent_##name,              \
+                     __ATOMIC_RELAXED);                                                            \
     i++;
 #include "hooks/hooks.def"
 #undef HOOK

@@ -44,13 +44,13 @@ void real_bind(void);
 
 /* The exported functions: hook_NAME in C, NAME in the symbol table, so that the libc headers'
  * attributes and (variadic) types of the same names are none of our business. */
-#define HOOK(family, ret, name, params, args) \
+#define HOOK(family, ret, name, params, args)                                                      \
     __attribute__((visibility("default"))) ret hook_##name params __asm__(#name);
 #include "hooks/hooks.def"
 #undef HOOK
 
-/** Surely not ours. Numbers outside the near table are looked at by the cold path, so that this stays
- *  one comparison and one byte load. */
+/** Surely not ours. Numbers outside the near table are looked at by the cold path, so that this
+ * stays one comparison and one byte load. */
 static inline bool is_foreign(int fd)
 {
     return __builtin_expect((unsigned)fd < FDTAB_NEAR, 1) &&

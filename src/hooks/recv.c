@@ -106,7 +106,8 @@ ssize_t hook___recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
     return cold_recv_chk(fd, buf, n, buflen, flags);
 }
 
-static COLD ssize_t cold_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len)
+static COLD ssize_t cold_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
+                                  socklen_t *len)
 {
     ssize_t got = REAL(recvfrom)(fd, buf, n, flags, from, len);
     recv_after(fd, buf, got, flags);
@@ -120,14 +121,16 @@ ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *f
     return cold_recvfrom(fd, buf, n, flags, from, len);
 }
 
-static COLD ssize_t cold_recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags, struct sockaddr *from, socklen_t *len)
+static COLD ssize_t cold_recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags,
+                                      struct sockaddr *from, socklen_t *len)
 {
     ssize_t got = REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
     recv_after(fd, buf, got, flags);
     return got;
 }
 
-ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags, struct sockaddr *from, socklen_t *len)
+ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flags,
+                            struct sockaddr *from, socklen_t *len)
 {
     if (is_foreign(fd))
         return REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
@@ -148,7 +151,8 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     return cold_recvmsg(fd, msg, flags);
 }
 
-static COLD int cold_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
+static COLD int cold_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
+                              struct timespec *timeout)
 {
     int got = REAL(recvmmsg)(fd, vec, n, flags, timeout);
     for (int i = 0; i < got; i++)

@@ -36,13 +36,8 @@ ssize_t hook_send(int fd, const void *buf, size_t n, int flags)
 static COLD ssize_t cold_sendto(int fd, const void *buf, size_t n, int flags,
                                 const struct sockaddr *to, socklen_t len)
 {
-    struct call c = {.kind = CALL_SENDTO,
-                     .fd = fd,
-                     .buf = buf,
-                     .n = n,
-                     .flags = flags,
-                     .to = to,
-                     .tolen = len};
+    struct call c = {
+        .kind = CALL_SENDTO, .fd = fd, .buf = buf, .n = n, .flags = flags, .to = to, .tolen = len};
     return call_through(&c);
 }
 

@@ -26,8 +26,8 @@ static ssize_t as_it_is(const struct call *c)
             return REAL(syscall)(SYS_writev, c->fd, (long)c->iov, c->iovcnt, 0, 0, 0);
         case CALL_SEND:
         case CALL_SENDTO:
-            return REAL(syscall)(SYS_sendto, c->fd, (long)c->buf, (long)c->n, c->flags,
-                                 (long)c->to, c->tolen);
+            return REAL(syscall)(SYS_sendto, c->fd, (long)c->buf, (long)c->n, c->flags, (long)c->to,
+                                 c->tolen);
         case CALL_SENDMSG:
             return REAL(syscall)(SYS_sendmsg, c->fd, (long)c->msg, c->flags, 0, 0, 0);
         }

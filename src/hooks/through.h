@@ -8,13 +8,7 @@
 
 #include "hooks/real.h"
 
-enum call_kind {
-    CALL_WRITE,
-    CALL_WRITEV,
-    CALL_SEND,
-    CALL_SENDTO,
-    CALL_SENDMSG
-};
+enum call_kind { CALL_WRITE, CALL_WRITEV, CALL_SEND, CALL_SENDTO, CALL_SENDMSG };
 
 /** One call of the program, as it made it. */
 struct call {

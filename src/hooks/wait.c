@@ -71,8 +71,7 @@ int hook___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t buflen)
     return REAL(__poll_chk)(fds, n, timeout, buflen);
 }
 
-int hook_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-                 const sigset_t *mask)
+int hook_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
     if (engine_serving())
         before_poll(fds, n);
@@ -80,7 +79,7 @@ int hook_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 }
 
 int hook___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-                       const sigset_t *mask, size_t buflen)
+                     const sigset_t *mask, size_t buflen)
 {
     if (engine_serving())
         before_poll(fds, n);
@@ -95,7 +94,7 @@ int hook_select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeout)
 }
 
 int hook_pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
-                   const sigset_t *mask)
+                 const sigset_t *mask)
 {
     if (engine_serving())
         before_select(n, r, w);
@@ -125,7 +124,7 @@ int hook_epoll_pwait(int fd, struct epoll_event *ev, int n, int timeout, const s
 }
 
 int hook_epoll_pwait2(int fd, struct epoll_event *ev, int n, const struct timespec *timeout,
-                        const sigset_t *mask)
+                      const sigset_t *mask)
 {
     if (engine_serving())
         before_epoll(fd);

@@ -17,8 +17,8 @@ static uint32_t mapped; /* bytes of all pools */
 
 void *arena_map(size_t size)
 {
-    long p = raw6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                  0);
+    long p =
+        raw6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return p < 0 && p > -4096 ? NULL : (void *)p;
 }
 
@@ -103,8 +103,8 @@ static int grow(struct arena_pool *pool, uint32_t c)
     return none != NULL; /* another thread added it */
 }
 
-/* Hand out a block that was never used. Untouched blocks cost no memory, so a new chunk is not put on
- * the stack but cut from its start. */
+/* Hand out a block that was never used. Untouched blocks cost no memory, so a new chunk is not put
+ * on the stack but cut from its start. */
 static void *cut(struct arena_pool *pool)
 {
     uint32_t index = __atomic_load_n(&pool->cut, __ATOMIC_RELAXED);

@@ -22,7 +22,13 @@ struct arena_pool {
     char *chunk[64];
 };
 
-#define ARENA_POOL(bytes) {0, ((uint32_t)(bytes) + 15u) & ~15u, 0, {0}}
+#define ARENA_POOL(bytes)                                                                          \
+    {                                                                                              \
+        0, ((uint32_t)(bytes) + 15u) & ~15u, 0,                                                    \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
 /** A block of undefined content, 16-aligned; NULL when the bound is reached. */
 void *arena_block(struct arena_pool *pool);

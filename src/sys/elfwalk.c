@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define CHAIN_MAX  (1u << 20) /* symbols looked at in one search */
+#define CHAIN_MAX     (1u << 20) /* symbols looked at in one search */
 #define VERSYM_HIDDEN 0x8000
 
 /* n bytes at an address, or NULL where they are not all inside one segment. */

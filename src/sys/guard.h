@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 struct guard {
-    uint32_t flags; /* the engine's */
-    int alone;      /* the engine's */
-    uintptr_t frame; /* 0: not inside */
+    uint32_t flags;   /* the engine's */
+    int alone;        /* the engine's */
+    uintptr_t frame;  /* 0: not inside */
     uint64_t room[6]; /* the engine's */
 };
 _Static_assert(sizeof(struct guard) <= 64, "static TLS is taken from every thread's stack");

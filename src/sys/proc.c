@@ -11,7 +11,7 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-static int *page; /* the pid, on a page that a fork wipes; NULL until first use */
+static int *page;   /* the pid, on a page that a fork wipes; NULL until first use */
 static int unwiped; /* the same word where the kernel cannot wipe */
 static uint32_t epoch;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* doctor: can the library work in this program? Says what was found, why it cannot, what instead. */
+/* doctor: can the library work in this program? Says what was found, why it cannot, what instead.
+ */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
@@ -69,8 +70,9 @@ static void check_privileges(struct report *r, const char *path)
         if (geteuid() == 0)
             say(r, "note", "it has file capabilities: LD_PRELOAD works for root only");
         else
-            say(r, "no", "it has file capabilities: the loader ignores LD_PRELOAD. Give the capability"
-                         " to the container or the service instead of the file");
+            say(r, "no",
+                "it has file capabilities: the loader ignores LD_PRELOAD. Give the capability"
+                " to the container or the service instead of the file");
     }
 }
 
@@ -119,8 +121,9 @@ static void check_binary(struct report *r, const struct elf_facts *x)
         say(r, "ok", "dynamically linked (%s, loader %s)", x->musl ? "musl" : "glibc",
             x->interpreter);
     if (x->go)
-        say(r, "no", "it is a Go program: Go makes its system calls itself and never calls libc for"
-                     " sockets. Pass the headers on in its code (net/http request headers)");
+        say(r, "no",
+            "it is a Go program: Go makes its system calls itself and never calls libc for"
+            " sockets. Pass the headers on in its code (net/http request headers)");
     if (x->interpreted && access(x->interpreter, X_OK) != 0)
         say(r, "no", "its loader %s is not on this machine", x->interpreter);
 }

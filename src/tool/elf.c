@@ -94,8 +94,9 @@ int elf_look(const char *path, struct elf_facts *x)
         return errno;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         err = ENOEXEC;
-    void *p = err || st.st_size == 0 ? MAP_FAILED
-                                     : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *p = err || st.st_size == 0
+                  ? MAP_FAILED
+                  : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p != MAP_FAILED) {
         struct file f = {p, (size_t)st.st_size};
         look(&f, x);

@@ -28,8 +28,9 @@ int verb_headers(int argc, char **argv)
         if (r->def == DEFAULT_NEVER)
             continue;
         bool on = r->def < DEFAULT_LISTED && (p.names.on >> r->group & 1);
-        printf("%s%-*s %-16s %-5c %6u  %s\n", r->name, 28 - r->len, r->match == MATCH_PREFIX ? "*" : "",
-               names_groups[r->group], classes[r->cls], r->max, on ? "yes" : "no");
+        printf("%s%-*s %-16s %-5c %6u  %s\n", r->name, 28 - r->len,
+               r->match == MATCH_PREFIX ? "*" : "", names_groups[r->group], classes[r->cls], r->max,
+               on ? "yes" : "no");
     }
     for (int i = 0; i < p.names.extras; i++)
         printf("%s%-*s %-16s %-5c %6u  yes\n", p.names.extra[i].name, 28 - p.names.extra[i].len,

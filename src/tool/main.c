@@ -20,9 +20,12 @@ static const struct {
     verb_fn run;
     const char *usage, *help;
 } verbs[] = {
-    {"run", verb_run, "[OPTION...] -- PROGRAM [ARG...]", "start a program with the library preloaded"},
-    {"doctor", verb_doctor, "PROGRAM", "say whether the library can work in a program, and why not"},
-    {"stats", verb_stats, "[--json] [DIR]", "print the counters of the processes under TRACEBATON_DIR"},
+    {"run", verb_run, "[OPTION...] -- PROGRAM [ARG...]",
+     "start a program with the library preloaded"},
+    {"doctor", verb_doctor, "PROGRAM",
+     "say whether the library can work in a program, and why not"},
+    {"stats", verb_stats, "[--json] [DIR]",
+     "print the counters of the processes under TRACEBATON_DIR"},
     {"headers", verb_headers, "", "print the headers carried under the current environment"},
     {"version", verb_version, "", "print the version"},
     {"help", verb_help, "", "print this text"},

@@ -120,9 +120,10 @@ int verb_run(int argc, char **argv)
     bool quiet = false;
     int at = parse(argc, argv, &quiet);
     if (!at) {
-        fputs("usage: tracebaton run [--off|--shadow|--verbose|--quiet] [--dir D] [--propagators L]\n"
-              "                      [--headers L] [--peers RULES] -- PROGRAM [ARG...]\n",
-              stderr);
+        fputs(
+            "usage: tracebaton run [--off|--shadow|--verbose|--quiet] [--dir D] [--propagators L]\n"
+            "                      [--headers L] [--peers RULES] -- PROGRAM [ARG...]\n",
+            stderr);
         return 2;
     }
     char *library = tool_library();

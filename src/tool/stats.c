@@ -106,8 +106,8 @@ int verb_stats(int argc, char **argv)
         else
             dir = argv[i];
     if (!dir || read_dir(dir, &s) != 0) {
-        fprintf(stderr, "tracebaton: %s\n", dir ? "the directory cannot be read"
-                                                 : "give a directory or set TRACEBATON_DIR");
+        fprintf(stderr, "tracebaton: %s\n",
+                dir ? "the directory cannot be read" : "give a directory or set TRACEBATON_DIR");
         return 2;
     }
     print(&s, json);

@@ -315,8 +315,9 @@ static void small_stacks(void)
     pthread_t t;
     pthread_attr_init(&a);
     show("size", pthread_attr_setstacksize(&a, 32768));
-    show("create", pthread_create(&t, &a, small_stack, NULL));
+    int r = pthread_create(&t, &a, small_stack, NULL);
     pthread_join(t, NULL);
+    show("create", r);
 }
 
 /* --- numbers ----------------------------------------------------------------------------------- */
