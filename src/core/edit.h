@@ -23,8 +23,9 @@
 
 #include "span.h"
 
-#define EDIT_INSERTIONS 8 /* insertions in one call; a call with more heads leaves the rest alone  \
-                           */
+#define EDIT_INSERTIONS                                                                            \
+    8 /* insertions in one call; a call with more heads leaves the rest alone                      \
+       */
 
 struct edit_insertion {
     size_t at; /* offset in the program's bytes, ascending, < total */
