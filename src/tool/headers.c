@@ -16,6 +16,15 @@ static void warn(const char *what, const char *detail, size_t n)
     fprintf(stderr, "tracebaton: %s: %.*s\n", what, (int)n, detail);
 }
 
+/* By its group, or because it is among the user's own. */
+static bool is_carried(const struct names *names, int row)
+{
+    const struct names_row *r = &names_rows[row];
+    if (r->match == MATCH_PREFIX)
+        return r->def < DEFAULT_LISTED && (names->on >> r->group & 1);
+    return r->def < DEFAULT_LISTED && names_find(names, (struct span){r->name, r->len}) == row;
+}
+
 int verb_headers(int argc, char **argv)
 {
     static struct policy p;
@@ -27,7 +36,7 @@ int verb_headers(int argc, char **argv)
         const struct names_row *r = &names_rows[i];
         if (r->def == DEFAULT_NEVER)
             continue;
-        bool on = r->def < DEFAULT_LISTED && (p.names.on >> r->group & 1);
+        bool on = is_carried(&p.names, i);
         printf("%s%-*s %-16s %-5c %6u  %s\n", r->name, 28 - r->len,
                r->match == MATCH_PREFIX ? "*" : "", names_groups[r->group], classes[r->cls], r->max,
                on ? "yes" : "no");
