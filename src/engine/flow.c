@@ -11,6 +11,7 @@
 
 #include "engine/count.h"
 #include "sys/guard.h"
+#include "sys/probe.h"
 #include "sys/proc.h"
 
 #define SERVED 3
@@ -22,7 +23,7 @@ struct serving {
 _Static_assert(sizeof(struct serving) <= sizeof(((struct guard *)0)->room), "thread-local room");
 
 /* Bits of guard.flags. */
-enum { LAST_MASK = 3, WHY_WAITED = 4, TOO_MANY = 8 };
+enum { LAST_MASK = 3, WHY_WAITED = 4, TOO_MANY = 8 /* this thread is a loop, for good */ };
 
 static enum flow_runtime runtime;
 static uint64_t next_number;
@@ -44,9 +45,26 @@ static bool owned(const struct exchange_ref *r)
     return alive(r) && __atomic_load_n(&r->conn->now.owner, __ATOMIC_RELAXED) == &tb_guard;
 }
 
-void flow_init(enum flow_runtime rt)
+static const char *const *php_sapi;
+
+void flow_init(enum flow_runtime rt, const char *const *sapi)
 {
     runtime = rt;
+    php_sapi = sapi;
+}
+
+/* Decided when the first request is there: by then PHP has started. */
+static void decide_php(void)
+{
+    const char *name = probe_range(php_sapi, sizeof(*php_sapi)) ? *php_sapi : NULL;
+    bool server = name && probe_range(name, 11) && memcmp(name, "cli-server", 11) == 0;
+    php_sapi = NULL;
+    runtime = server ? RUNTIME_SYNC_LAST : RUNTIME_ANY;
+}
+
+static bool disproved(void)
+{
+    return runtime == RUNTIME_ANY && __atomic_load_n(&refuted, __ATOMIC_RELAXED);
 }
 
 static void refute(void)
@@ -102,6 +120,8 @@ static void drop_vanished(void)
 void flow_opened(struct conn *c)
 {
     proc_check();
+    if (php_sapi)
+        decide_php();
     uint64_t n = __atomic_add_fetch(&next_number, 1, __ATOMIC_RELAXED);
     c->now.sync_wait = c->now.parallel = false;
     __atomic_store_n(&c->now.owner, &tb_guard, __ATOMIC_RELAXED);
@@ -150,7 +170,7 @@ void flow_ending(struct conn *c, bool complete)
 
 bool flow_wants_evidence(const struct conn *client)
 {
-    return runtime == RUNTIME_ANY && !__atomic_load_n(&refuted, __ATOMIC_RELAXED) &&
+    return runtime == RUNTIME_ANY && !disproved() &&
            __atomic_load_n(&proven, __ATOMIC_RELAXED) < EVIDENCE_NEEDED &&
            client->sent_by == &tb_guard && owned(&client->sent) &&
            client->sent.conn->now.mode == MODE_NONBLOCKING;
@@ -190,14 +210,22 @@ bool flow_serves(const struct conn *c)
     return false;
 }
 
+/* Whoever waits for others while a request lies before it in full is a loop. (A server that waits
+ * for the rest of a request has not called its handler yet.) */
+static void seen_as_loop(const struct conn *c)
+{
+    tb_guard.flags |= WHY_WAITED;
+    refute();
+    if (c->in_down || http1_idle(&c->in))
+        tb_guard.flags |= TOO_MANY;
+}
+
 void flow_waited(void)
 {
     struct serving *s = mine();
     for (unsigned i = 0; i < SERVED; i++) {
-        if (owned(&s->slot[i]) && still_there(&s->slot[i])) {
-            tb_guard.flags |= WHY_WAITED;
-            refute();
-        }
+        if (owned(&s->slot[i]) && still_there(&s->slot[i]))
+            seen_as_loop(s->slot[i].conn);
         s->slot[i] = (struct exchange_ref){NULL, 0};
     }
 }
@@ -237,11 +265,7 @@ struct exchange_ref flow_candidate(void)
 /* One exchange at a time is how this program works: see flow.h. */
 static unsigned doubt(const struct exchange *x)
 {
-    if (runtime != RUNTIME_ANY)
-        return 0;
-    if (__atomic_load_n(&refuted, __ATOMIC_RELAXED))
-        return COUNT_NONE_REFUTED;
-    if (x->mode == MODE_BLOCKING)
+    if (runtime != RUNTIME_ANY || x->mode == MODE_BLOCKING)
         return 0;
     return __atomic_load_n(&proven, __ATOMIC_RELAXED) >= EVIDENCE_NEEDED ? 0 : COUNT_NONE_UNPROVEN;
 }
@@ -253,6 +277,11 @@ struct exchange_ref flow_current(unsigned *reason)
     *reason = (tb_guard.flags & WHY_WAITED) ? COUNT_NONE_WAITED : COUNT_NONE_NO_INBOUND;
     if (__atomic_load_n(&contradicted, __ATOMIC_RELAXED)) {
         *reason = COUNT_NONE_CONTRADICTED;
+        return none;
+    }
+    if (disproved()) { /* also what was bound before (rule `connect`) was no stretch of one exchange
+                        */
+        *reason = COUNT_NONE_REFUTED;
         return none;
     }
     unsigned at = only_slot(reason);

@@ -13,7 +13,7 @@
  *    work-stealing worker: those must never block, so they set O_NONBLOCK (the
  *    flag is asked for at the read, not remembered: JDK virtual threads and
  *    gevent flip it).
- *  - The runtime is synchronous by construction (flow_sync_runtimes): it runs
+ *  - The runtime is synchronous by construction (life.c names them): it runs
  *    the handler inside the call stack that read the head.
  *  - Evidence: EVIDENCE_NEEDED exchanges were each read and answered by one
  *    thread with nothing between, while that thread sat in a synchronous wait
@@ -44,8 +44,10 @@ enum flow_runtime {
     RUNTIME_SYNC_LAST /* ... and one thread serves all: the last inbound read is the current one */
 };
 
-/** To be called once, before any other: what the loaded objects say. */
-void flow_init(enum flow_runtime runtime);
+/** To be called once, before any other: what the loaded objects say. PHP is RUNTIME_SYNC_LAST only
+ * in its own server: `sapi` is where its name is found once PHP has started (NULL: not PHP); a PHP
+ *  program that serves sockets itself (ReactPHP, Swoole) is an event loop like any other. */
+void flow_init(enum flow_runtime runtime, const char *const *sapi);
 
 /* What happened, told with the connection locked. */
 void flow_opened(struct conn *c);   /* this thread completed the head of c's exchange */

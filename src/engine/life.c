@@ -66,7 +66,7 @@ void engine_start(void)
         count(COUNT_CONFIG);
         warnings--;
     }
-    flow_init(recognise());
+    flow_init(recognise(), next_find_any("sapi_module"));
     on = !engine_policy.off;
 }
 
