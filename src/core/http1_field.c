@@ -187,7 +187,8 @@ static enum http1_event name_done(struct run *r)
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Eight bytes at a time, the bytes that names are made of: letters, digits, '-'. @return them in
- * lower case, 0 when any is another (it may still be a tchar). Sums stay below 0x100 in each byte. */
+ * lower case, 0 when any is another (it may still be a tchar). Sums stay below 0x100 in each byte.
+ */
 static uint64_t plain_name_word(uint64_t w)
 {
     uint64_t lower = w | EACH(0x20), high = EACH(0x80);
