@@ -207,6 +207,9 @@ bool inbound_answered(struct conn *c, const char *p, size_t n)
 
 void inbound_shutdown(struct conn *c)
 {
+    while (c->queued > 0) /* they can never be answered */
+        conn_context_release(c->queue[--c->queued].ctx);
+    c->in_down = true;
     if (c->now.xid)
         close_exchange(c, http1_close_delimited(&c->out));
 }

@@ -14,7 +14,7 @@ static COLD void consumed(int fd, ssize_t n)
 {
     int saved = tb_errno_get();
     struct edit_piece gone = {NULL, n > 0 ? (size_t)n : 0};
-    if (n > 0 && fdtab_kind(fd) == FD_CONN)
+    if (n > 0 && !is_foreign(fd))
         engine_received(fd, &gone, 1, (size_t)n, true, false);
     tb_errno_set(saved);
 }

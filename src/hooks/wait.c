@@ -17,7 +17,8 @@ static COLD void before_poll(const struct pollfd *fds, nfds_t n)
         if (n == 1)
             engine_waiting_for(fds[0].fd);
         for (nfds_t i = 0; i < n; i++)
-            if (fds[i].fd >= 0 && (fds[i].events & POLLIN) && engine_inbound(fds[i].fd)) {
+            if (fds[i].fd >= 0 && (fds[i].events & (POLLIN | POLLRDNORM)) &&
+                engine_inbound(fds[i].fd)) {
                 engine_waiting();
                 break;
             }
