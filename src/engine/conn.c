@@ -9,7 +9,7 @@
 #include "sys/probe.h"
 
 #define SPINS  400 /* about a microsecond or two: a holder only does bookkeeping */
-#define YIELDS 40  /* the holder may be preempted; more than that and it is gone */
+#define YIELDS 400 /* the holder may be preempted; more than that and it is gone */
 
 #define SMALL_CONTEXT 2048
 
@@ -44,9 +44,21 @@ void conn_poison(struct conn *c, unsigned reason_counter)
         count(reason_counter);
 }
 
-static bool poisoned(const struct conn *c)
+bool conn_poisoned(const struct conn *c)
 {
     return __atomic_load_n(&c->poison, __ATOMIC_RELAXED);
+}
+
+struct conn *conn_relock(struct conn *c, uint32_t gen)
+{
+    if (!lock(c)) {
+        conn_poison(c, COUNT_DOWN_RACE);
+        return NULL;
+    }
+    if (c->gen == gen)
+        return c;
+    conn_unlock(c);
+    return NULL;
 }
 
 struct conn *conn_acquire(int fd)
@@ -62,7 +74,9 @@ struct conn *conn_acquire(int fd)
         conn_unlock(c);
         return NULL;
     }
-    if (poisoned(c) && !c->owed.n) {
+    /* After a fork both processes have the stream, and neither knows what the other sends. */
+    bool inherited = !fdtab_is_own(fd);
+    if (inherited || (conn_poisoned(c) && !c->owed.n)) {
         conn_abandon(c, fd);
         return NULL;
     }
@@ -74,7 +88,8 @@ struct conn *conn_acquire_ref(struct exchange_ref ref)
 {
     if (!ref.xid || !lock(ref.conn))
         return NULL;
-    if (__atomic_load_n(&ref.conn->now.xid, __ATOMIC_RELAXED) == ref.xid && !poisoned(ref.conn))
+    if (__atomic_load_n(&ref.conn->now.xid, __ATOMIC_RELAXED) == ref.xid &&
+        !conn_poisoned(ref.conn))
         return ref.conn;
     conn_unlock(ref.conn);
     return NULL;
@@ -154,6 +169,8 @@ void conn_abandon(struct conn *c, int fd)
     end_exchange(c);
     __atomic_store_n(&c->poison, 1, __ATOMIC_RELAXED); /* its other numbers must not begin anew */
     conn_unlock(c);
+    if (fdtab_conn(fd) != c) /* closed meanwhile; a duplicate keeps it alive */
+        return;
     struct conn *old = fdtab_set(fd, FD_FOREIGN, NULL);
     if (old)
         conn_drop(old);
@@ -171,6 +188,26 @@ bool conn_verify(struct conn *c, int fd)
         return true;
     }
     return c->dev == dev && c->ino == ino;
+}
+
+static bool power_of_two(uint32_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+bool conn_in_step(struct conn *c, int fd, bool outbound)
+{
+    uint64_t n;
+    if (!power_of_two(outbound ? ++c->out_checked : ++c->in_checked))
+        return true;
+    return outbound ? !probe_sent(fd, &n) || n == c->out_bytes
+                    : !probe_consumed(fd, &n) || n == c->in_bytes;
+}
+
+int conn_sent_all(const struct conn *c)
+{
+    uint64_t n;
+    return probe_sent(c->fd, &n) ? n == c->out_bytes : -1;
 }
 
 struct store *conn_store(struct conn *c)

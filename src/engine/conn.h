@@ -69,6 +69,9 @@ struct conn {
     uint64_t dev, ino;
     struct peer_addr addr;
     struct http1 in, out;
+    uint64_t in_bytes, out_bytes; /* read and sent, as far as we saw */
+    uint32_t in_checked;          /* heads; how often the kernel is asked: conn_in_step() */
+    uint32_t out_checked;
     struct store *store; /* while a head is in progress, else NULL */
 
     /* server side */
@@ -79,14 +82,16 @@ struct conn {
         uint8_t mode;
     } queue[CONN_QUEUE];
     unsigned queued;
+    uint32_t reads, opened_in; /* read calls; the one that opened `now` */
 
     /* client side */
     struct http1 saved_out; /* checkpoint of `out` during a send call */
     struct span owed;       /* tail of a cut insertion, in owed_block */
     void *owed_block;
     bool decided;              /* this head has had its decision (and perhaps its insertion) */
-    struct exchange_ref bound; /* rule `connect` */
-    struct exchange_ref sent;  /* evidence: what the sending thread was serving */
+    struct exchange_ref bound; /* rule `connect`: what the thread that connected was serving */
+    const void *bound_by;
+    struct exchange_ref sent; /* evidence: what the sending thread was serving */
     const void *sent_by;
 };
 
@@ -106,6 +111,12 @@ struct conn *conn_create(int fd);
 /** Drop a reference that a number held; the last one ends the exchange and recycles the block. */
 void conn_drop(struct conn *c);
 
+/** Lock it again in the second phase of a call; NULL: it is another connection by now, or cannot be
+ *  had. A poisoned one is returned, too: what left must be accounted for first. */
+struct conn *conn_relock(struct conn *c, uint32_t gen);
+
+bool conn_poisoned(const struct conn *c);
+
 /** Forget the connection of a locked number: it and its duplicates are foreign from now on.
  * Unlocks. */
 void conn_abandon(struct conn *c, int fd);
@@ -115,6 +126,15 @@ void conn_poison(struct conn *c, unsigned reason_counter);
 
 /** Is the number still the socket that this connection was made for? One system call. */
 bool conn_verify(struct conn *c, int fd);
+
+/** Does the kernel agree on how many bytes passed? Asked at the first, second, fourth ... of the
+ *  heads that matter: bytes that leave or arrive by calls that nobody hooks (stdio, raw system
+ *  calls) show early, and the question costs nothing in the long run. True where it cannot tell
+ *  (not TCP). */
+bool conn_in_step(struct conn *c, int fd, bool outbound);
+
+/** Has nothing been sent that we did not see? 1 yes, 0 no, -1 the kernel cannot tell. */
+int conn_sent_all(const struct conn *c);
 
 /** The store, fetched when first needed; NULL: no memory. */
 struct store *conn_store(struct conn *c);

@@ -18,11 +18,21 @@
 #include "sys/probe.h"
 #include "sys/proc.h"
 
+static bool is_young(uint8_t kind)
+{
+    return kind == FD_FRESH || kind == FD_ACCEPTED;
+}
+
 static void interrupted(int fd)
 {
     struct conn *c = fdtab_conn(fd);
+    uint8_t kind = fdtab_kind(fd);
+    if (engine_restricted_now())
+        return;
     if (c)
         conn_poison(c, COUNT_DOWN_SIGNAL);
+    else if (is_young(kind)) /* its first bytes have passed */
+        fdtab_set(fd, FD_FOREIGN, NULL);
 }
 
 /* Not ours: neither this number nor, if it has any, its duplicates. */
@@ -37,9 +47,9 @@ static void foreign(int fd)
 
 /* The first bytes read from an inherited number: only a TCP stream can prove that they are its
  * first. */
-static bool provable(int fd, size_t n)
+static bool provable(int fd, uint8_t kind, size_t n)
 {
-    if (fdtab_kind(fd) != FD_UNKNOWN)
+    if (kind != FD_UNKNOWN)
         return true;
     if (probe_stream_start(fd, n))
         return true;
@@ -70,26 +80,47 @@ static struct edit_piece first_piece(const struct edit_piece *v, size_t nv)
     return (struct edit_piece){NULL, 0};
 }
 
+/* What is known of a number that has not spoken. What another process of a line of forks knew of it
+ * is no news: that one may have sent on it since. */
+static uint8_t own_kind(int fd)
+{
+    uint8_t kind = fdtab_kind(fd);
+    bool known = is_young(kind) || kind == FD_CONN;
+    return known && !fdtab_is_own(fd) ? FD_UNKNOWN : kind;
+}
+
+static bool may_speak(uint8_t kind)
+{
+    return kind == FD_UNKNOWN || kind == FD_CONN || is_young(kind);
+}
+
+static bool looks_ours(uint8_t kind, struct edit_piece p, bool inbound)
+{
+    if (!engine_on() || !p.p)
+        return false;
+    if (kind == FD_UNKNOWN)
+        return inbound && known_method(p.p, p.n);
+    if (inbound)
+        return inbound_plausible(p.p, p.n);
+    return probe_readable(p.p) && outbound_plausible(p.p, p.n);
+}
+
 /* The connection of a number that may have spoken for the first time, locked; NULL: not ours. */
 static struct conn *first_words(int fd, const struct edit_piece *v, size_t nv, size_t n,
                                 bool inbound)
 {
-    uint8_t kind = fdtab_kind(fd);
+    uint8_t kind = own_kind(fd);
     struct edit_piece p = first_piece(v, nv);
-    if (p.n == 0 || kind == FD_FOREIGN || kind == FD_LISTEN || kind == FD_POLLER)
-        return NULL; /* foreign: since the hook looked (the next message of one sendmmsg) */
-    size_t seen = p.n < n ? p.n : n;
-    bool ours = engine_on() && p.p;
-    if (kind == FD_UNKNOWN)
-        ours = ours && inbound && known_method(p.p, seen);
-    else
-        ours = ours && (inbound ? inbound_plausible(p.p, seen)
-                                : probe_readable(p.p) && outbound_plausible(p.p, seen));
-    if (!ours || !provable(fd, n)) {
-        foreign(fd);
+    if (p.n == 0 || !may_speak(kind)) /* foreign: since the hook looked (the next message of one
+                                         sendmmsg) */
         return NULL;
-    }
-    return kind == FD_CONN ? conn_acquire(fd) : conn_create(fd);
+    p.n = p.n < n ? p.n : n;
+    struct conn *c = NULL;
+    if (looks_ours(kind, p, inbound) && provable(fd, kind, n))
+        c = kind == FD_CONN ? conn_acquire(fd) : conn_create(fd);
+    if (!c)
+        foreign(fd);
+    return c;
 }
 
 /* A connection that exists but has not spoken (bound by connect, or dup'ed). */
@@ -115,6 +146,7 @@ static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bo
     identify_or_die(&c, fd);
     if (!c)
         return;
+    c->in_bytes += n;
     if (c->role == ROLE_NONE)
         inbound_begin(c);
     bool keep = true;
@@ -146,29 +178,52 @@ void engine_received(int fd, const struct edit_piece *v, size_t nv, size_t n, bo
 
 /* --- bytes out ------------------------------------------------------------------------------ */
 
-/* Of two threads that send on one stream at once nobody knows the order of the bytes. */
-static bool claim(struct conn *c)
+#define TURNS 20000 /* waits for a sender that is about to bring an owed tail out */
+
+/* Of two threads that send on one stream at once nobody knows the order of the bytes. Only what is
+ * owed must not be overtaken: it is the middle of a line. */
+static struct conn *claim(int fd)
 {
-    if (c->sending) {
+    for (int i = 0; i < TURNS; i++) {
+        struct conn *c = conn_acquire(fd);
+        if (!c || !c->sending) {
+            if (c)
+                c->sending = true;
+            return c;
+        }
         conn_poison(c, COUNT_DOWN_RACE);
+        bool wait = c->owed.n > 0;
         conn_unlock(c);
-        return false;
+        if (!wait)
+            break;
+        probe_yield();
     }
-    c->sending = true;
-    return true;
+    return NULL;
 }
 
-static void begin(struct engine_send *s, unsigned flags)
+/* The connection to send on, locked and claimed; NULL: the bytes go as they are. */
+static struct conn *sender(const struct engine_send *s)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->nv; i++)
         n += s->v[i].n;
     if (n == 0)
-        return;
-    struct conn *c =
-        silent(s->fd) ? first_words(s->fd, s->v, s->nv, n, false) : conn_acquire(s->fd);
-    identify_or_die(&c, s->fd);
-    if (!c || !claim(c))
+        return NULL;
+    struct conn *c = NULL;
+    if (silent(s->fd)) {
+        c = first_words(s->fd, s->v, s->nv, n, false);
+        identify_or_die(&c, s->fd);
+        if (!c)
+            return NULL;
+        conn_unlock(c);
+    }
+    return claim(s->fd);
+}
+
+static void begin(struct engine_send *s, unsigned flags)
+{
+    struct conn *c = sender(s);
+    if (!c)
         return;
     if (flags & ENGINE_OUT_OF_BAND) /* urgent data is not in the stream's order */
         conn_poison(c, COUNT_DOWN_UNSEEN);
@@ -211,16 +266,13 @@ static bool answered(struct conn *c, const struct engine_send *s, size_t n)
 
 static void end(struct engine_send *s, size_t accepted)
 {
-    struct conn *c = conn_acquire(s->fd);
+    struct conn *c = conn_relock(s->conn, s->gen);
     if (!c)
         return;
-    if (c != s->conn || c->gen != s->gen) {
-        conn_unlock(c);
-        return;
-    }
     c->sending = false;
+    c->out_bytes += accepted;
     bool keep = c->role == ROLE_CLIENT ? outbound_sent(c, s, accepted) : answered(c, s, accepted);
-    if (keep)
+    if (keep && (!conn_poisoned(c) || c->owed.n))
         conn_unlock(c);
     else
         conn_abandon(c, s->fd);
@@ -257,6 +309,7 @@ void engine_owed_sent(int fd, size_t n)
         return;
     struct conn *c = conn_acquire(fd);
     if (c) {
+        c->out_bytes += n;
         outbound_owed_sent(c, n < c->owed.n ? n : c->owed.n);
         conn_unlock(c);
     }
@@ -270,6 +323,7 @@ static void sent_unseen(int fd, size_t n)
         foreign(fd);
         return;
     }
+    c->out_bytes += n;
     bool keep = c->role == ROLE_CLIENT   ? outbound_unseen(c, n)
                 : c->role == ROLE_SERVER ? inbound_answered(c, NULL, n)
                                          : false;

@@ -75,7 +75,13 @@ void engine_sent_unseen(int fd, size_t n);
 void engine_socket(int fd, int domain, int type); /* a socket was made */
 void engine_listening(int fd);
 void engine_accepted(int listener, int fd);
-void engine_connecting(int fd);
+void engine_connecting(int fd); /* before the call */
+void engine_connected(int fd);  /* after it: a socket that was used before begins anew */
+void engine_epoll(int fd);      /* an epoll instance was made */
+void engine_stray(int fd);      /* bytes move by a call whose bytes nobody can follow */
+void engine_restricted(
+    void); /* the process restricts its system calls (seccomp): no more of ours */
+bool engine_restricted_now(void);
 void engine_closing(int fd);
 void engine_closing_range(unsigned first, unsigned last);
 void engine_duplicated(int fd, int to);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "sys/arena.h"
+#include "sys/proc.h"
 
 #define LEAF     1024 /* connection pointers a page */
 #define LEAVES   ((FDTAB_MAX + LEAF - 1) / LEAF)
@@ -83,8 +84,16 @@ struct conn *fdtab_set(int fd, enum fd_kind kind, struct conn *c)
     if (kind >= FD_FRESH)
         raise_top(fd);
     struct conn *old = slot ? __atomic_exchange_n(slot, c, __ATOMIC_ACQ_REL) : NULL;
-    __atomic_store_n(k, (uint8_t)kind, __ATOMIC_RELEASE);
+    unsigned life = kind > FD_FOREIGN ? proc_epoch() * (FDTAB_KIND + 1) : 0;
+    __atomic_store_n(k, (uint8_t)(life | kind), __ATOMIC_RELEASE);
     return old;
+}
+
+bool fdtab_is_own(int fd)
+{
+    unsigned byte = fd >= 0 && fd < FDTAB_NEAR ? __atomic_load_n(&fdtab_near[fd], __ATOMIC_RELAXED)
+                                               : fdtab_far(fd);
+    return proc_known() && (uint8_t)(proc_epoch() * (FDTAB_KIND + 1)) == (byte & ~FDTAB_KIND);
 }
 
 int fdtab_top(void)

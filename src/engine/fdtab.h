@@ -11,6 +11,7 @@
 #ifndef TB_ENGINE_FDTAB_H
 #define TB_ENGINE_FDTAB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FDTAB_NEAR 65536   /* numbers whose byte lies in .bss */
@@ -23,8 +24,13 @@ enum fd_kind {
     FD_ACCEPTED,    /* ... made by accept() */
     FD_LISTEN,      /* listen() or accept() was called on it */
     FD_POLLER,      /* an epoll instance that watches inbound sockets */
-    FD_CONN         /* has a connection */
+    FD_CONN,        /* has a connection */
+    FD_EPOLL        /* an epoll instance whose creation we saw and that watches nothing inbound */
 };
+
+/* A byte holds the kind and, above it, in which process of a line of forks it was learnt (modulo
+ * 32): what a parent saw of a number says nothing of the bytes its child and others sent since. */
+#define FDTAB_KIND 7
 
 struct conn;
 
@@ -37,9 +43,12 @@ uint8_t fdtab_far(int fd);
 static inline uint8_t fdtab_kind(int fd)
 {
     if (__builtin_expect((unsigned)fd < FDTAB_NEAR, 1))
-        return __atomic_load_n(&fdtab_near[fd], __ATOMIC_RELAXED);
-    return fdtab_far(fd);
+        return __atomic_load_n(&fdtab_near[fd], __ATOMIC_RELAXED) & FDTAB_KIND;
+    return fdtab_far(fd) & FDTAB_KIND;
 }
+
+/** Was the kind of this number learnt in this process? No system call. */
+bool fdtab_is_own(int fd);
 
 /** The connection of a number, or NULL; see conn_acquire(). */
 struct conn *fdtab_conn(int fd);

@@ -28,6 +28,7 @@ static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uin
     conn_context_release(c->now.ctx);
     c->now.ctx = ctx;
     c->now.mode = mode;
+    c->opened_in = c->reads;
     http1_answer_to(&c->out, (enum http1_method)method);
     flow_opened(c);
 }
@@ -73,27 +74,6 @@ static uint8_t mode_of(const struct conn *c, bool waits)
     return waits && probe_blocks(c->fd) ? MODE_BLOCKING : MODE_NONBLOCKING;
 }
 
-/* A request head is complete. Whether the fd still is the socket we knew is asked when the exchange
- * is used (flow_current), not here: one question an exchange is enough. */
-static void arrived(struct conn *c, bool waits)
-{
-    count(COUNT_REQUESTS_IN);
-    if (c->now.xid && c->out_down) /* its end cannot be seen; its number is superseded */
-        close_exchange(c, false);
-    struct context *ctx = capture(c);
-    uint8_t mode = mode_of(c, waits);
-    if (!c->now.xid) {
-        open_exchange(c, ctx, mode, c->in.method);
-    } else if (c->queued < CONN_QUEUE) {
-        c->queue[c->queued].ctx = ctx;
-        c->queue[c->queued].mode = mode;
-        c->queue[c->queued++].method = c->in.method;
-    } else {
-        conn_context_release(ctx);
-        conn_poison(c, COUNT_DOWN_PIPELINE);
-    }
-}
-
 /* The request direction is not understood any more. @return whether the connection is still of
  * interest: an exchange that is open still has its response to come. */
 static bool in_down(struct conn *c, unsigned counter)
@@ -102,6 +82,53 @@ static bool in_down(struct conn *c, unsigned counter)
     c->in_down = true;
     conn_store_release(c);
     return c->now.xid != 0;
+}
+
+/* Requests that wait for their turn will not be told apart any more. */
+static void drop_queue(struct conn *c)
+{
+    while (c->queued > 0)
+        conn_context_release(c->queue[--c->queued].ctx);
+}
+
+/* A request in a later read than the one that is open: is it pipelined, or has the response left by
+ * a call that nobody hooks (dprintf, a raw system call, a number that we never saw)? The kernel
+ * knows. Where it does not, nobody says whose work the thread does now.
+ * @return whether the thread that read this one may be its owner */
+static bool after_open(struct conn *c)
+{
+    int all = c->out_down || c->sending || c->opened_in == c->reads ? 1 : conn_sent_all(c);
+    if (all != 1) {
+        count(COUNT_DOWN_UNSEEN);
+        c->out_down = true;
+    }
+    if (c->out_down) { /* its end cannot be seen; its number is superseded */
+        drop_queue(c);
+        close_exchange(c, false);
+    }
+    return all >= 0;
+}
+
+/* A request head is complete. Whether the fd still is the socket we knew is asked when the exchange
+ * is used (flow_current), not here: one question an exchange is enough. */
+static void arrived(struct conn *c, bool waits)
+{
+    count(COUNT_REQUESTS_IN);
+    bool clear = !c->now.xid || after_open(c);
+    struct context *ctx = capture(c);
+    uint8_t mode = mode_of(c, waits);
+    if (!c->now.xid) {
+        open_exchange(c, ctx, mode, c->in.method);
+        if (!clear)
+            __atomic_store_n(&c->now.owner, NULL, __ATOMIC_RELAXED);
+    } else if (c->queued < CONN_QUEUE) {
+        c->queue[c->queued].ctx = ctx;
+        c->queue[c->queued].mode = mode;
+        c->queue[c->queued++].method = c->in.method;
+    } else {
+        conn_context_release(ctx);
+        conn_poison(c, COUNT_DOWN_PIPELINE);
+    }
 }
 
 static bool begin_head(struct conn *c)
@@ -127,6 +154,8 @@ static bool scan(struct conn *c, const char *p, size_t n, bool waits)
         case HTTP1_EMPTY_LINE:
             break;
         case HTTP1_HEAD:
+            if (!conn_in_step(c, c->fd, false))
+                return in_down(c, COUNT_DOWN_UNSEEN);
             arrived(c, waits);
             conn_store_release(c);
             break;
@@ -140,6 +169,7 @@ static bool scan(struct conn *c, const char *p, size_t n, bool waits)
 
 bool inbound_received(struct conn *c, const struct edit_piece *v, size_t nv, size_t n, bool waits)
 {
+    c->reads++;
     if (c->now.xid && (c->in_down || !http1_idle(&c->in)))
         flow_touched(c);
     for (size_t i = 0; i < nv && n > 0 && !c->in_down; i++) {
@@ -207,8 +237,7 @@ bool inbound_answered(struct conn *c, const char *p, size_t n)
 
 void inbound_shutdown(struct conn *c)
 {
-    while (c->queued > 0) /* they can never be answered */
-        conn_context_release(c->queue[--c->queued].ctx);
+    drop_queue(c); /* they can never be answered */
     c->in_down = true;
     if (c->now.xid)
         close_exchange(c, http1_close_delimited(&c->out));

@@ -19,6 +19,7 @@
 #include "sys/guard.h"
 #include "sys/log.h"
 #include "sys/next.h"
+#include "sys/probe.h"
 #include "sys/proc.h"
 
 struct policy engine_policy;
@@ -67,6 +68,7 @@ void engine_start(void)
         warnings--;
     }
     flow_init(recognise(), next_find_any("sapi_module"));
+    proc_check();
     on = !engine_policy.off;
 }
 
@@ -82,6 +84,7 @@ static void set_kind(int fd, enum fd_kind kind)
 {
     if (fdtab_kind(fd) == FD_CONN && proc_is_vfork_child())
         return;
+    proc_check();
     struct conn *old = fdtab_set(fd, on ? kind : FD_FOREIGN, NULL);
     if (old)
         conn_drop(old);
@@ -163,8 +166,10 @@ static void connecting(int fd)
     struct conn *c = kind == FD_FRESH ? conn_create(fd) : kind == FD_CONN ? conn_acquire(fd) : NULL;
     if (!c)
         return;
-    if (c->role == ROLE_NONE)
+    if (c->role == ROLE_NONE) {
         c->bound = ref;
+        c->bound_by = &tb_guard;
+    }
     conn_unlock(c);
 }
 
@@ -176,12 +181,58 @@ void engine_connecting(int fd)
     guard_leave();
 }
 
+/* connect() on a socket that has spoken makes another stream of it (AF_UNSPEC: none, until the next
+ * connect). What was owed to the old one is nobody's. */
+void engine_connected(int fd)
+{
+    struct conn *c = fdtab_conn(fd);
+    if (!c || __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_NONE || !guard_enter())
+        return;
+    c = conn_acquire(fd);
+    if (c) {
+        c->owed.n = 0;
+        conn_abandon(c, fd);
+        set_kind(fd, FD_FRESH);
+    }
+    guard_leave();
+}
+
+void engine_epoll(int fd)
+{
+    set_kind_guarded(fd, FD_EPOLL);
+}
+
+void engine_stray(int fd)
+{
+    if (fdtab_kind(fd) == FD_CONN) {
+        struct conn *c = fdtab_conn(fd);
+        if (c)
+            conn_poison(c, COUNT_DOWN_UNSEEN);
+    } else if (fdtab_kind(fd) < FD_LISTEN) {
+        set_kind_guarded(fd, FD_FOREIGN);
+    }
+}
+
+void engine_restricted(void)
+{
+    __atomic_store_n(&guard_forbidden, true, __ATOMIC_RELAXED);
+}
+
+bool engine_restricted_now(void)
+{
+    return __atomic_load_n(&guard_forbidden, __ATOMIC_RELAXED);
+}
+
 /* Two numbers for one stream share one connection, also before it has spoken: else the second
  * number would take the middle of the stream for its start. */
 static void share(int fd, int to)
 {
     uint8_t kind = fdtab_kind(fd);
     bool young = kind == FD_FRESH || kind == FD_ACCEPTED;
+    if (young && !fdtab_is_own(fd)) {
+        set_kind(to, FD_UNKNOWN);
+        return;
+    }
     struct conn *c = young ? conn_create(fd) : kind == FD_CONN ? conn_acquire(fd) : NULL;
     if (!c) {
         set_kind(to, kind == FD_CONN || young ? FD_FOREIGN : kind);
@@ -225,16 +276,33 @@ void engine_shutdown(int fd)
 
 bool engine_serving(void)
 {
-    return flow_serving();
+    return flow_serving() && !engine_restricted_now();
+}
+
+/* What is an inherited number? Asked once of what is no socket and of what listens; an inherited
+ * connection is as good as inbound. */
+static bool inherited_inbound(int fd)
+{
+    int listens = probe_listens(fd);
+    if (listens != 0)
+        set_kind_guarded(fd, listens > 0 ? FD_LISTEN : FD_FOREIGN);
+    return listens >= 0;
+}
+
+/* A server side, a listener, or what may tell of such. */
+static bool brings_inbound(int fd, uint8_t kind)
+{
+    if (kind == FD_UNKNOWN)
+        return inherited_inbound(fd);
+    struct conn *c = kind == FD_CONN ? fdtab_conn(fd) : NULL;
+    return kind == FD_LISTEN || kind == FD_POLLER ||
+           (c && __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_SERVER);
 }
 
 bool engine_inbound(int fd)
 {
     uint8_t kind = fdtab_kind(fd);
-    if (kind == FD_LISTEN || kind == FD_POLLER)
-        return true;
-    struct conn *c = kind == FD_CONN ? fdtab_conn(fd) : NULL;
-    return c && __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_SERVER && !flow_serves(c);
+    return brings_inbound(fd, kind) && !(kind == FD_CONN && flow_serves(fdtab_conn(fd)));
 }
 
 void engine_waiting(void)
@@ -245,9 +313,11 @@ void engine_waiting(void)
     guard_leave();
 }
 
+/* An epoll instance that we did not see made may watch anything. */
 void engine_polling(int epfd)
 {
-    if (fdtab_kind(epfd) == FD_POLLER || flow_serves_unproven())
+    uint8_t kind = fdtab_kind(epfd);
+    if (kind == FD_POLLER || kind == FD_UNKNOWN || flow_serves_unproven())
         engine_waiting();
 }
 
@@ -256,11 +326,12 @@ void engine_waiting_for(int fd)
     tb_guard.alone = fd + 1;
 }
 
+/* An instance inside another may come to watch anything later. */
 void engine_watched(int epfd, int fd)
 {
     uint8_t kind = fdtab_kind(fd);
-    struct conn *c = kind == FD_CONN ? fdtab_conn(fd) : NULL;
-    if (kind == FD_LISTEN || kind == FD_ACCEPTED ||
-        (c && __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_SERVER))
+    if (fdtab_kind(epfd) == FD_POLLER || engine_restricted_now())
+        return;
+    if (kind == FD_ACCEPTED || kind == FD_EPOLL || brings_inbound(fd, kind))
         set_kind_guarded(epfd, FD_POLLER);
 }

@@ -69,7 +69,7 @@ static struct exchange_ref whose(struct conn *c)
         return ref;
     }
     bool idle = reason == COUNT_NONE_NO_INBOUND || reason == COUNT_NONE_WAITED;
-    if (idle && bound.xid && flow_open(bound)) {
+    if (idle && bound.xid && (engine_policy.best || c->bound_by == &tb_guard) && flow_open(bound)) {
         count(COUNT_RULE_CONNECT);
         return bound;
     }
@@ -130,6 +130,11 @@ static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned fl
         count(COUNT_NONE_IDENTITY);
         return;
     }
+    if (!conn_in_step(c, s->fd, true)) {
+        conn_poison(c, COUNT_DOWN_UNSEEN);
+        c->out_down = true;
+        return;
+    }
     char *dst = room(s);
     if (!dst) {
         count(COUNT_NONE_MANY);
@@ -168,6 +173,8 @@ static bool scan(struct conn *c, struct engine_send *s, const char *p, size_t n,
             if (s && !c->decided)
                 decide(c, s, at + used, flags);
             c->decided = true;
+            if (c->out_down)
+                return false;
             break;
         case HTTP1_HEAD:
         case HTTP1_END:

@@ -2,6 +2,10 @@
 /* recv: the reading family. The real call comes first; what it returned is then looked at. */
 #include "hooks/recv.h"
 
+#include <limits.h>
+
+#include "sys/probe.h"
+
 _Static_assert(sizeof(struct iovec) == sizeof(struct edit_piece) &&
                    offsetof(struct iovec, iov_base) == offsetof(struct edit_piece, p) &&
                    offsetof(struct iovec, iov_len) == offsetof(struct edit_piece, n),
@@ -48,6 +52,14 @@ COLD void recv_after_msg(int fd, const struct msghdr *msg, ssize_t got, int flag
     if (msg->msg_controllen >= sizeof(struct cmsghdr))
         passed_numbers(msg);
     recv_after_pieces(fd, msg->msg_iov, msg->msg_iovlen, got, flags);
+}
+
+COLD void recv_after_vector(int fd, const struct iovec *iov, int n, ssize_t got)
+{
+    if (iov)
+        recv_after_pieces(fd, iov, n > 0 ? (size_t)n : 0, got, 0);
+    else
+        recv_after(fd, NULL, got, 0);
 }
 
 static COLD ssize_t cold_read(int fd, void *buf, size_t n)
@@ -137,10 +149,37 @@ ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t buflen, int flag
     return cold_recvfrom_chk(fd, buf, n, buflen, flags, from, len);
 }
 
+static bool overlap(const void *a, size_t n, const void *b, size_t m)
+{
+    return (uintptr_t)a < (uintptr_t)b + m && (uintptr_t)b < (uintptr_t)a + n;
+}
+
+COLD bool recv_hides(const struct iovec *iov, size_t n, const void *more, size_t len)
+{
+    size_t bytes = n * sizeof(*iov);
+    if (n > IOV_MAX || !probe_range(iov, bytes))
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if (overlap(iov[i].iov_base, iov[i].iov_len, iov, bytes) ||
+            overlap(iov[i].iov_base, iov[i].iov_len, more, len))
+            return true;
+    return false;
+}
+
+COLD bool recv_hides_msg(const struct msghdr *msg)
+{
+    return !probe_range(msg, sizeof(*msg)) ||
+           recv_hides(msg->msg_iov, msg->msg_iovlen, msg, sizeof(*msg));
+}
+
 static COLD ssize_t cold_recvmsg(int fd, struct msghdr *msg, int flags)
 {
+    bool hidden = recv_hides_msg(msg);
     ssize_t got = REAL(recvmsg)(fd, msg, flags);
-    recv_after_msg(fd, msg, got, flags);
+    if (hidden)
+        recv_after(fd, NULL, got, flags);
+    else
+        recv_after_msg(fd, msg, got, flags);
     return got;
 }
 
@@ -151,11 +190,24 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     return cold_recvmsg(fd, msg, flags);
 }
 
+/* What can be read of a batch is a stream's only in theory: followed where the vector is plain. */
+static bool hides_batch(const struct mmsghdr *vec, unsigned n)
+{
+    bool hidden = n > IOV_MAX || !probe_range(vec, n * sizeof(*vec));
+    for (unsigned i = 0; i < n && !hidden; i++)
+        hidden =
+            recv_hides(vec[i].msg_hdr.msg_iov, vec[i].msg_hdr.msg_iovlen, vec, n * sizeof(*vec));
+    return hidden;
+}
+
 static COLD int cold_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
                               struct timespec *timeout)
 {
+    bool hidden = hides_batch(vec, n);
     int got = REAL(recvmmsg)(fd, vec, n, flags, timeout);
-    for (int i = 0; i < got; i++)
+    if (hidden && got > 0)
+        engine_stray(fd);
+    for (int i = 0; i < got && !hidden; i++)
         recv_after_msg(fd, &vec[i].msg_hdr, vec[i].msg_len, flags);
     return got;
 }
@@ -169,8 +221,9 @@ int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct tim
 
 static COLD ssize_t cold_readv(int fd, const struct iovec *iov, int n)
 {
+    bool hidden = recv_hides(iov, n > 0 ? (size_t)n : 0, NULL, 0);
     ssize_t got = REAL(readv)(fd, iov, n);
-    recv_after_pieces(fd, iov, n > 0 ? (size_t)n : 0, got, 0);
+    recv_after_vector(fd, hidden ? NULL : iov, n, got);
     return got;
 }
 
@@ -179,4 +232,27 @@ ssize_t hook_readv(int fd, const struct iovec *iov, int n)
     if (is_foreign(fd))
         return REAL(readv)(fd, iov, n);
     return cold_readv(fd, iov, n);
+}
+
+/* At offset -1 it is readv() with flags; at any other a socket refuses it. */
+static COLD ssize_t cold_preadv2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+    bool hidden = recv_hides(iov, n > 0 ? (size_t)n : 0, NULL, 0);
+    ssize_t got = REAL(preadv2)(fd, iov, n, at, flags);
+    recv_after_vector(fd, hidden ? NULL : iov, n, got);
+    return got;
+}
+
+ssize_t hook_preadv2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+    if (is_foreign(fd) || at != -1)
+        return REAL(preadv2)(fd, iov, n, at, flags);
+    return cold_preadv2(fd, iov, n, at, flags);
+}
+
+ssize_t hook_preadv64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+    if (is_foreign(fd) || at != -1)
+        return REAL(preadv64v2)(fd, iov, n, at, flags);
+    return cold_preadv2(fd, iov, n, at, flags);
 }

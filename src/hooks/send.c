@@ -4,6 +4,7 @@
 #include "hooks/through.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "sys/probe.h"
 
@@ -62,31 +63,39 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
     return one_message(fd, msg, flags);
 }
 
-static bool wanted_bytes(const struct msghdr *msg, size_t *n)
+/* How many bytes a message offers; 0 where it cannot be read (then the kernel refuses it). */
+static size_t offered(const struct msghdr *msg)
 {
-    *n = 0;
-    if (msg->msg_iovlen > 1024 ||
+    size_t n = 0;
+    if (msg->msg_iovlen > IOV_MAX ||
         !probe_range(msg->msg_iov, msg->msg_iovlen * sizeof(struct iovec)))
-        return false;
+        return 0;
     for (size_t i = 0; i < msg->msg_iovlen; i++)
-        *n += msg->msg_iov[i].iov_len;
-    return true;
+        n += msg->msg_iov[i].iov_len;
+    return n;
 }
 
-/* As the kernel does it: message after message, until one fails or is sent in part. */
+/* As the kernel does it: message after message, until one fails or is sent in part; a length that
+ * cannot be written back is EFAULT after the message has left. */
 static COLD int messages(int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
     unsigned done = 0;
     while (done < n) {
-        size_t want;
-        if (!wanted_bytes(&vec[done].msg_hdr, &want)) {
+        struct mmsghdr *m = &vec[done];
+        if (!probe_range(m, sizeof(*m))) {
             tb_errno_set(EFAULT);
             break;
         }
-        ssize_t r = one_message(fd, &vec[done].msg_hdr, flags);
+        size_t want = offered(&m->msg_hdr);
+        ssize_t r = one_message(fd, &m->msg_hdr, flags);
         if (r < 0)
             break;
-        vec[done++].msg_len = (unsigned)r;
+        if (!probe_writable(&m->msg_len)) {
+            tb_errno_set(EFAULT);
+            break;
+        }
+        m->msg_len = (unsigned)r;
+        done++;
         if ((size_t)r < want)
             break;
     }
@@ -95,9 +104,9 @@ static COLD int messages(int fd, struct mmsghdr *vec, unsigned n, int flags)
 
 static COLD int cold_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
-    if (fdtab_kind(fd) <= FD_FOREIGN || n > 1024 || !probe_range(vec, n * sizeof(*vec)))
+    if (fdtab_kind(fd) <= FD_FOREIGN || engine_restricted_now())
         return REAL(sendmmsg)(fd, vec, n, flags);
-    return messages(fd, vec, n, flags);
+    return messages(fd, vec, n < IOV_MAX ? n : IOV_MAX, flags);
 }
 
 int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
@@ -118,4 +127,25 @@ ssize_t hook_writev(int fd, const struct iovec *iov, int n)
     if (is_foreign(fd))
         return REAL(writev)(fd, iov, n);
     return cold_writev(fd, iov, n);
+}
+
+static COLD ssize_t cold_pwritev2(int fd, const struct iovec *iov, int n, int flags)
+{
+    struct call c = {.kind = CALL_PWRITEV2, .fd = fd, .iov = iov, .iovcnt = n, .rwf = flags};
+    return call_through(&c);
+}
+
+/* At offset -1 it is writev() with flags; at any other a socket refuses it. */
+ssize_t hook_pwritev2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+    if (is_foreign(fd) || at != -1)
+        return REAL(pwritev2)(fd, iov, n, at, flags);
+    return cold_pwritev2(fd, iov, n, flags);
+}
+
+ssize_t hook_pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+    if (is_foreign(fd) || at != -1)
+        return REAL(pwritev64v2)(fd, iov, n, at, flags);
+    return cold_pwritev2(fd, iov, n, flags);
 }

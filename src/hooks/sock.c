@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sock: where sockets come from. */
+#include "hooks/sock.h"
+
 #include "hooks/through.h"
+
+#include <errno.h>
 
 int hook_socket(int domain, int type, int protocol)
 {
@@ -49,14 +53,26 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     return got;
 }
 
-int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
+void sock_connected(int fd, int r)
 {
-    if (!is_foreign(fd) && engine_serving())
-        engine_connecting(fd);
-    return REAL(connect)(fd, addr, len);
+    int saved = tb_errno_get();
+    if (fdtab_kind(fd) == FD_CONN && (r == 0 || saved == EINPROGRESS || saved == EINTR))
+        engine_connected(fd);
+    tb_errno_set(saved);
 }
 
-static COLD void shutting(int fd)
+int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    if (is_foreign(fd))
+        return REAL(connect)(fd, addr, len);
+    if (engine_serving())
+        engine_connecting(fd);
+    int r = REAL(connect)(fd, addr, len);
+    sock_connected(fd, r);
+    return r;
+}
+
+COLD void sock_shutting(int fd)
 {
     int saved = tb_errno_get();
     call_flush_owed(fd, MSG_DONTWAIT);
@@ -67,6 +83,6 @@ static COLD void shutting(int fd)
 int hook_shutdown(int fd, int how)
 {
     if (fdtab_kind(fd) == FD_CONN && how != SHUT_RD)
-        shutting(fd);
+        sock_shutting(fd);
     return REAL(shutdown)(fd, how);
 }

@@ -23,6 +23,7 @@ static ssize_t as_it_is(const struct call *c)
         case CALL_WRITE:
             return REAL(syscall)(SYS_write, c->fd, (long)c->buf, (long)c->n, 0, 0, 0);
         case CALL_WRITEV:
+        case CALL_PWRITEV2:
             return REAL(syscall)(SYS_writev, c->fd, (long)c->iov, c->iovcnt, 0, 0, 0);
         case CALL_SEND:
         case CALL_SENDTO:
@@ -36,6 +37,8 @@ static ssize_t as_it_is(const struct call *c)
         return REAL(write)(c->fd, c->buf, c->n);
     case CALL_WRITEV:
         return REAL(writev)(c->fd, c->iov, c->iovcnt);
+    case CALL_PWRITEV2:
+        return REAL(pwritev2)(c->fd, c->iov, c->iovcnt, -1, c->rwf);
     case CALL_SEND:
         return REAL(send)(c->fd, c->buf, c->n, c->flags);
     case CALL_SENDTO:
@@ -52,6 +55,8 @@ static ssize_t with_pieces(const struct call *c, struct iovec *iov, size_t n)
     if (c->kind == CALL_WRITE || c->kind == CALL_WRITEV)
         return c->raw ? REAL(syscall)(SYS_writev, c->fd, (long)iov, (long)n, 0, 0, 0)
                       : REAL(writev)(c->fd, iov, (int)n);
+    if (c->kind == CALL_PWRITEV2)
+        return REAL(pwritev2)(c->fd, iov, (int)n, -1, c->rwf);
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
     if (c->kind == CALL_SENDTO) {
         m.msg_name = (void *)c->to;
@@ -74,7 +79,7 @@ static size_t length(const struct iovec *iov, size_t n)
 
 static bool may_block(const struct call *c)
 {
-    return !(c->flags & MSG_DONTWAIT) && probe_blocks(c->fd);
+    return !(c->flags & MSG_DONTWAIT) && !(c->rwf & RWF_NOWAIT) && probe_blocks(c->fd);
 }
 
 /* Send the edited stream until all is out or the kernel stops.
@@ -130,7 +135,7 @@ static bool pieces(const struct call *c, struct iovec *one, const struct iovec *
     *one = (struct iovec){(void *)c->buf, c->n};
     *iov = one;
     *n = 1;
-    if (c->kind == CALL_WRITEV) {
+    if (c->kind == CALL_WRITEV || c->kind == CALL_PWRITEV2) {
         *iov = c->iov;
         *n = c->iovcnt > 0 && c->iovcnt <= 1024 ? (size_t)c->iovcnt : 0;
     } else if (c->kind == CALL_SENDMSG) {
@@ -150,7 +155,7 @@ COLD ssize_t call_through(const struct call *c)
     struct iovec one;
     const struct iovec *iov;
     size_t n;
-    if (!pieces(c, &one, &iov, &n)) {
+    if (engine_restricted_now() || !pieces(c, &one, &iov, &n)) {
         tb_errno_set(saved);
         return as_it_is(c);
     }

@@ -8,16 +8,18 @@
 
 #include "hooks/real.h"
 
-enum call_kind { CALL_WRITE, CALL_WRITEV, CALL_SEND, CALL_SENDTO, CALL_SENDMSG };
+enum call_kind { CALL_WRITE, CALL_WRITEV, CALL_PWRITEV2, CALL_SEND, CALL_SENDTO, CALL_SENDMSG };
 
 /** One call of the program, as it made it. */
 struct call {
     enum call_kind kind;
     bool raw; /* it came through syscall(): no cancellation point */
-    int fd, flags;
+    int fd;
+    int flags;       /* MSG_* */
+    int rwf;         /* PWRITEV2: RWF_* */
     const void *buf; /* WRITE, SEND, SENDTO */
     size_t n;
-    const struct iovec *iov; /* WRITEV */
+    const struct iovec *iov; /* WRITEV, PWRITEV2 */
     int iovcnt;
     const struct sockaddr *to; /* SENDTO */
     socklen_t tolen;

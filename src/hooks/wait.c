@@ -5,11 +5,11 @@
  * (flow.h). Nothing is done on threads that serve nothing, and never after the
  * real call.
  */
-#include "hooks/real.h"
+#include "hooks/wait.h"
 
 #include "sys/probe.h"
 
-static COLD void before_poll(const struct pollfd *fds, nfds_t n)
+COLD void wait_poll(const struct pollfd *fds, nfds_t n)
 {
     int saved = tb_errno_get();
     engine_waiting_for(-1);
@@ -27,7 +27,7 @@ static COLD void before_poll(const struct pollfd *fds, nfds_t n)
 }
 
 /* Read sets are looked at; one number in all sets together is a wait for it alone. */
-static COLD void before_select(int n, const fd_set *r, const fd_set *w)
+COLD void wait_select(int n, const fd_set *r, const fd_set *w)
 {
     int saved = tb_errno_get(), numbers = 0, only = -1;
     size_t bytes = ((size_t)(n > 0 ? n : 0) + 7) / 8;
@@ -50,7 +50,7 @@ static COLD void before_select(int n, const fd_set *r, const fd_set *w)
     tb_errno_set(saved);
 }
 
-static COLD void before_epoll(int fd)
+COLD void wait_epoll(int fd)
 {
     int saved = tb_errno_get();
     engine_waiting_for(-1);
@@ -61,21 +61,21 @@ static COLD void before_epoll(int fd)
 int hook_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
     if (engine_serving())
-        before_poll(fds, n);
+        wait_poll(fds, n);
     return REAL(poll)(fds, n, timeout);
 }
 
 int hook___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t buflen)
 {
     if (engine_serving())
-        before_poll(fds, n);
+        wait_poll(fds, n);
     return REAL(__poll_chk)(fds, n, timeout, buflen);
 }
 
 int hook_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
     if (engine_serving())
-        before_poll(fds, n);
+        wait_poll(fds, n);
     return REAL(ppoll)(fds, n, timeout, mask);
 }
 
@@ -83,14 +83,14 @@ int hook___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeou
                      const sigset_t *mask, size_t buflen)
 {
     if (engine_serving())
-        before_poll(fds, n);
+        wait_poll(fds, n);
     return REAL(__ppoll_chk)(fds, n, timeout, mask, buflen);
 }
 
 int hook_select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeout)
 {
     if (engine_serving())
-        before_select(n, r, w);
+        wait_select(n, r, w);
     return REAL(select)(n, r, w, x, timeout);
 }
 
@@ -98,29 +98,53 @@ int hook_pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *
                  const sigset_t *mask)
 {
     if (engine_serving())
-        before_select(n, r, w);
+        wait_select(n, r, w);
     return REAL(pselect)(n, r, w, x, timeout, mask);
+}
+
+static int made(int fd)
+{
+    if (fd >= 0)
+        engine_epoll(fd);
+    return fd;
+}
+
+int hook_epoll_create(int n)
+{
+    return made(REAL(epoll_create)(n));
+}
+
+int hook_epoll_create1(int flags)
+{
+    return made(REAL(epoll_create1)(flags));
+}
+
+COLD void wait_added(int epfd, int fd)
+{
+    int saved = tb_errno_get();
+    engine_watched(epfd, fd);
+    tb_errno_set(saved);
 }
 
 int hook_epoll_ctl(int fd, int op, int watched, struct epoll_event *ev)
 {
     int r = REAL(epoll_ctl)(fd, op, watched, ev);
-    if (r == 0 && op == EPOLL_CTL_ADD && !is_untracked(watched))
-        engine_watched(fd, watched);
+    if (r == 0 && op == EPOLL_CTL_ADD && !is_foreign(watched))
+        wait_added(fd, watched);
     return r;
 }
 
 int hook_epoll_wait(int fd, struct epoll_event *ev, int n, int timeout)
 {
     if (engine_serving())
-        before_epoll(fd);
+        wait_epoll(fd);
     return REAL(epoll_wait)(fd, ev, n, timeout);
 }
 
 int hook_epoll_pwait(int fd, struct epoll_event *ev, int n, int timeout, const sigset_t *mask)
 {
     if (engine_serving())
-        before_epoll(fd);
+        wait_epoll(fd);
     return REAL(epoll_pwait)(fd, ev, n, timeout, mask);
 }
 
@@ -128,6 +152,6 @@ int hook_epoll_pwait2(int fd, struct epoll_event *ev, int n, const struct timesp
                       const sigset_t *mask)
 {
     if (engine_serving())
-        before_epoll(fd);
+        wait_epoll(fd);
     return REAL(epoll_pwait2)(fd, ev, n, timeout, mask);
 }

@@ -22,12 +22,17 @@ struct guard {
 };
 _Static_assert(sizeof(struct guard) <= 64, "static TLS is taken from every thread's stack");
 
+/** Set for good when the program restricts its own system calls (seccomp): any of ours could kill
+ *  it, so from then on nothing is done at all. */
+extern bool guard_forbidden;
+
 extern __thread struct guard tb_guard __attribute__((tls_model("initial-exec")));
 
 static inline bool guard_enter(void)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    if (tb_guard.frame && here <= tb_guard.frame)
+    if ((tb_guard.frame && here <= tb_guard.frame) ||
+        __atomic_load_n(&guard_forbidden, __ATOMIC_RELAXED))
         return false;
     tb_guard.frame = here;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -66,16 +66,60 @@ void probe_peer(int fd, uint8_t *family, uint16_t *port, uint8_t ip[16])
     }
 }
 
-bool probe_stream_start(int fd, size_t n)
+static bool tcp_info(int fd, struct tcp_info *ti, size_t need)
+{
+    int len = sizeof(*ti);
+    return raw5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, (long)ti, (long)&len) >= 0 &&
+           (size_t)len >= need;
+}
+
+bool probe_sent(int fd, uint64_t *n)
 {
     struct tcp_info ti;
-    int len = sizeof(ti), unread = 0;
-    memset(&ti, 0, sizeof(ti));
-    if (raw5(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, (long)&ti, (long)&len) < 0 ||
-        (size_t)len < offsetof(struct tcp_info, tcpi_bytes_received) + 8 ||
-        raw3(SYS_ioctl, fd, FIONREAD, (long)&unread) < 0)
+    if (!tcp_info(fd, &ti, offsetof(struct tcp_info, tcpi_bytes_retrans) + 8))
         return false;
-    return ti.tcpi_bytes_received == n + (unsigned)unread;
+    *n = ti.tcpi_bytes_sent - ti.tcpi_bytes_retrans + ti.tcpi_notsent_bytes;
+    return true;
+}
+
+/* The end of the stream takes a sequence number, too: once it has arrived, tcp(7)'s "received" has
+ * counted it. */
+static bool ended(const struct tcp_info *ti)
+{
+    enum { ESTABLISHED = 1, FIN_WAIT1 = 4, FIN_WAIT2 = 5 };
+    return ti->tcpi_state != ESTABLISHED && ti->tcpi_state != FIN_WAIT1 &&
+           ti->tcpi_state != FIN_WAIT2;
+}
+
+/* Two questions, between which more may arrive: ask until nothing did. */
+bool probe_consumed(int fd, uint64_t *n)
+{
+    struct tcp_info before, after;
+    for (int i = 0; i < 4; i++) {
+        int unread;
+        size_t need = offsetof(struct tcp_info, tcpi_bytes_received) + 8;
+        if (!tcp_info(fd, &before, need) || raw3(SYS_ioctl, fd, FIONREAD, (long)&unread) < 0 ||
+            !tcp_info(fd, &after, need))
+            return false;
+        *n = after.tcpi_bytes_received - (unsigned)unread - ended(&after);
+        if (before.tcpi_bytes_received == after.tcpi_bytes_received)
+            return true;
+    }
+    return false;
+}
+
+int probe_listens(int fd)
+{
+    int yes = 0, len = sizeof(yes);
+    return raw5(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, (long)&yes, (long)&len) < 0
+               ? -1
+               : yes != 0;
+}
+
+bool probe_stream_start(int fd, size_t n)
+{
+    uint64_t consumed;
+    return probe_consumed(fd, &consumed) && consumed == n;
 }
 
 /* rt_sigprocmask copies the set in before it looks at `how`, so an impossible `how` makes it a pure
@@ -83,6 +127,12 @@ bool probe_stream_start(int fd, size_t n)
 bool probe_readable(const void *p)
 {
     return raw4(SYS_rt_sigprocmask, -1, (long)((uintptr_t)p & ~(uintptr_t)7), 0, 8) == -22;
+}
+
+/* Without a new set, `how` does not matter, and the old set goes to p. */
+bool probe_writable(void *p)
+{
+    return raw4(SYS_rt_sigprocmask, 0, 0, (long)p, 8) == 0;
 }
 
 bool probe_range(const void *p, size_t n)

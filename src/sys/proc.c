@@ -46,6 +46,12 @@ bool proc_check(void)
     return true;
 }
 
+bool proc_known(void)
+{
+    int *p = __atomic_load_n(&page, __ATOMIC_ACQUIRE);
+    return p && __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
 uint32_t proc_epoch(void)
 {
     return __atomic_load_n(&epoch, __ATOMIC_RELAXED);

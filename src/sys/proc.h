@@ -14,6 +14,9 @@
 /** Notice a fork. Cheap: one load in the usual case. @return true on the first call in a child */
 bool proc_check(void);
 
+/** Has proc_check() been called in this process? No system call. */
+bool proc_known(void);
+
 /** Counts forks on the way to this process; proc_check() first. */
 uint32_t proc_epoch(void);
 
