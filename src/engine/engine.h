@@ -38,10 +38,12 @@ struct engine_send {
     struct edit e;
     const struct edit_piece *v;
     size_t nv;
+    const char *flat; /* the wire stream in one piece, if it is short; else NULL */
     int fd;
     struct conn *conn; /* NULL: nothing to account for */
     uint32_t gen;
     bool scanned;   /* `out` has advanced over all offered bytes */
+    bool skipped;   /* ... over some of them without looking at them: they may not be readable */
     bool saw_down;  /* ... and stopped to understand them */
     bool had_store; /* checkpoint: there was a head in progress */
     bool was_decided;

@@ -84,6 +84,7 @@ struct conn *fdtab_set(int fd, enum fd_kind kind, struct conn *c)
     if (kind >= FD_FRESH)
         raise_top(fd);
     struct conn *old = slot ? __atomic_exchange_n(slot, c, __ATOMIC_ACQ_REL) : NULL;
+    proc_check();
     unsigned life = kind > FD_FOREIGN ? proc_epoch() * (FDTAB_KIND + 1) : 0;
     __atomic_store_n(k, (uint8_t)(life | kind), __ATOMIC_RELEASE);
     return old;

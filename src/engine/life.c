@@ -84,7 +84,6 @@ static void set_kind(int fd, enum fd_kind kind)
 {
     if (fdtab_kind(fd) == FD_CONN && proc_is_vfork_child())
         return;
-    proc_check();
     struct conn *old = fdtab_set(fd, on ? kind : FD_FOREIGN, NULL);
     if (old)
         conn_drop(old);

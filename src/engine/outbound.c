@@ -13,6 +13,7 @@
 #include "sys/probe.h"
 
 #define PAGE 4096
+#define FLAT 4096 /* a longer call is not copied */
 
 bool outbound_plausible(const char *p, size_t n)
 {
@@ -197,9 +198,11 @@ static bool scan_piece(struct conn *c, struct engine_send *s, struct edit_piece 
         uint64_t body = http1_opaque(&c->out);
         size_t page = PAGE - ((uintptr_t)p & (PAGE - 1));
         len = page < n ? page : n;
-        if (body > len)
+        if (body > len) {
             len = body < n ? (size_t)body : n;
-        else if (s && !probe_readable(p)) {
+            if (s)
+                s->skipped = true;
+        } else if (s && !probe_readable(p)) {
             s->scanned = false;
             return false;
         }
@@ -245,6 +248,21 @@ static void replay(struct conn *c, struct engine_send *s, size_t n)
     }
 }
 
+/* One piece costs the kernel less than three; what is copied has been read already. */
+static void flatten(struct engine_send *s)
+{
+    size_t wire = edit_wire(&s->e);
+    if (s->skipped || s->e.lead.n || wire > FLAT || STORE_SIZE - s->block_used < wire)
+        return;
+    char *to = (char *)s->block + s->block_used;
+    struct edit_piece v[16];
+    size_t n = edit_pieces(&s->e, 0, s->v, s->nv, v, 16), at = 0;
+    for (size_t i = 0; i < n; at += v[i++].n)
+        memcpy(to + at, v[i].p, v[i].n);
+    if (at == wire)
+        s->flat = to;
+}
+
 void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags)
 {
     s->e.total = total(s->v, s->nv);
@@ -258,6 +276,8 @@ void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags)
             s->e.n = 0;
     }
     s->edited = s->e.total > 0 && (s->e.n > 0 || s->e.lead.n > 0);
+    if (s->edited)
+        flatten(s);
 }
 
 /* --- accounting ----------------------------------------------------------------------------- */

@@ -52,6 +52,10 @@ static ssize_t as_it_is(const struct call *c)
 /* The same call with other pieces. Ancillary data never comes this way (ENGINE_NO_EDIT). */
 static ssize_t with_pieces(const struct call *c, struct iovec *iov, size_t n)
 {
+    if (n == 1 && !c->raw && c->kind == CALL_WRITE)
+        return REAL(write)(c->fd, iov->iov_base, iov->iov_len);
+    if (n == 1 && !c->raw && c->kind == CALL_SEND)
+        return REAL(send)(c->fd, iov->iov_base, iov->iov_len, c->flags);
     if (c->kind == CALL_WRITE || c->kind == CALL_WRITEV)
         return c->raw ? REAL(syscall)(SYS_writev, c->fd, (long)iov, (long)n, 0, 0, 0)
                       : REAL(writev)(c->fd, iov, (int)n);
@@ -89,7 +93,11 @@ static size_t push(const struct call *c, const struct engine_send *s, ssize_t *l
     size_t wire = edit_wire(&s->e), sent = 0;
     do {
         struct iovec iov[WINDOW];
-        size_t n = edit_pieces(&s->e, sent, s->v, s->nv, (struct edit_piece *)iov, WINDOW);
+        size_t n = 1;
+        if (s->flat)
+            iov[0] = (struct iovec){(void *)(s->flat + sent), wire - sent};
+        else
+            n = edit_pieces(&s->e, sent, s->v, s->nv, (struct edit_piece *)iov, WINDOW);
         size_t want = length(iov, n);
         *last = with_pieces(c, iov, n);
         if (*last <= 0)
