@@ -84,6 +84,7 @@ struct run {
     struct http1 *h;
     const char *p;
     size_t n, i;
+    size_t head; /* up to here h->head_bytes counts */
     const struct http1_sink *sink;
     void *ctx;
 };
@@ -136,22 +137,45 @@ static inline enum http1_event want(struct run *r, char c, enum state then, enum
     return NEXT;
 }
 
-/* Eight bytes at a time: any below `low`, or DEL? Bytes of 0x80 and more are neither. */
-static inline bool word_stops(uint64_t w, unsigned low)
+/* --- eight bytes at a time ------------------------------------------------------------------ */
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define TOPS       EACH(0x80)
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+
+static inline uint64_t word_at(const char *p)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t del = w ^ (ones * 0x7f);
-    return (((w - ones * low) & ~w) | ((del - ones) & ~del)) & tops;
+    uint64_t w;
+    memcpy(&w, p, 8);
+    return w;
+}
+
+/* Of the tops of bytes: which byte is the first? */
+static inline unsigned first_of(uint64_t tops)
+{
+    return (unsigned)__builtin_ctzll(tops) >> 3;
+}
+
+/* The tops of the bytes below `low`, or DEL. Bytes of 0x80 and more are neither. Only the first of
+ * each kind is exact: a borrow goes upwards. */
+static inline uint64_t tops_below(uint64_t w, unsigned low)
+{
+    return (w - EACH(low)) & ~w & TOPS;
+}
+static inline uint64_t tops_del(uint64_t w)
+{
+    return tops_below(w ^ EACH(0x7f), 1);
 }
 
 /* Length of the leading run of bytes that are neither below `low` nor DEL. */
 static inline size_t plain_run(const char *p, size_t n, unsigned low)
 {
     size_t i = 0;
-    for (uint64_t w; n - i >= 8; i += 8) {
-        memcpy(&w, p + i, 8);
-        if (word_stops(w, low))
-            break;
+    for (; n - i >= 8; i += 8) {
+        uint64_t w = word_at(p + i), stops = tops_below(w, low) | tops_del(w);
+        if (stops)
+            return i + first_of(stops);
     }
     while (i < n && (uint8_t)p[i] >= low && p[i] != 0x7f)
         i++;
