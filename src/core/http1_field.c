@@ -2,9 +2,6 @@
 /*
  * http1_field: field lines (RFC 9112 5) and the empty line after them. Only the
  * fields that framing depends on are understood here; the rest is for the sink.
- *
- * The functions of one line call each other directly where bytes are left: five
- * turns of the machine for each line cost more than the bytes.
  */
 #include "http1_int.h"
 
@@ -121,12 +118,6 @@ static enum http1_event length_done(struct http1 *h)
 }
 
 /* --- one line ------------------------------------------------------------------------------- */
-
-static enum http1_event then(struct run *r, enum state s, enum http1_event (*f)(struct run *))
-{
-    r->h->state = (uint8_t)s;
-    return r->i < r->n ? f(r) : NEXT;
-}
 
 enum http1_event http1_in_value_lf(struct run *r)
 {
@@ -349,7 +340,8 @@ enum http1_event http1_in_empty(struct run *r)
 /* Nothing was consumed at the empty line, so the CR is still to come. */
 enum http1_event http1_in_empty_cr(struct run *r)
 {
-    return want(r, '\r', S_EMPTY_LF, HTTP1_R_BARE_CR);
+    enum http1_event ev = want(r, '\r', S_EMPTY_LF, HTTP1_R_BARE_CR);
+    return ev == NEXT ? then(r, S_EMPTY_LF, http1_in_empty_lf) : ev;
 }
 
 enum http1_event http1_in_empty_lf(struct run *r)

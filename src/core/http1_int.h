@@ -128,13 +128,22 @@ static inline enum http1_event refuse(struct run *r, enum http1_reason reason)
 }
 
 /* Expect this byte. */
-static inline enum http1_event want(struct run *r, char c, enum state then, enum http1_reason bad)
+static inline enum http1_event want(struct run *r, char c, enum state next, enum http1_reason bad)
 {
     if (r->p[r->i] != c)
         return http1_down(r->h, bad);
     r->i++;
-    r->h->state = (uint8_t)then;
+    r->h->state = (uint8_t)next;
     return NEXT;
+}
+
+/* Go on in that state, directly where bytes are left: a turn of the machine for each part of a line
+ * costs more than its bytes. Only between states of the same part (HTTP1_STATES). */
+static inline enum http1_event then(struct run *r, enum state s,
+                                    enum http1_event (*f)(struct run *))
+{
+    r->h->state = (uint8_t)s;
+    return r->i < r->n ? f(r) : NEXT;
 }
 
 /* --- eight bytes at a time ------------------------------------------------------------------ */
