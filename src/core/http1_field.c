@@ -138,10 +138,10 @@ static enum http1_event value_piece(struct run *r, size_t n)
 
 /* Length of the leading run of bytes that a value may hold. Bytes of 0x80 and more (obs-text, RFC
  * 9110 5.5) only cost a second look. */
-static size_t value_run(const char *p, size_t n)
+static inline size_t value_run(const char *p, size_t n)
 {
     size_t i = 0;
-    while (n - i >= 8) {
+    while (i + 8 <= n) {
         uint64_t w = word_at(p + i), stops = (w - EACH(' ')) & TOPS;
         if (!stops || !(stops &= ~w)) {
             i += 8;
@@ -197,36 +197,6 @@ static enum http1_event name_done(struct run *r)
     return then(r, S_VALUE_OWS, http1_in_value_ows);
 }
 
-/* The tops of the bytes that are none of those that nearly all names are made of: letters, digits,
- * '-' (those may still be tchars). All bytes must be below 0x80, so that no sum leaves its byte. */
-static inline uint64_t tops_odd(uint64_t w)
-{
-    uint64_t lower = w | EACH(0x20);
-    uint64_t letter = (lower + EACH(0x80 - 'a')) ^ (lower + EACH(0x7f - 'z'));
-    uint64_t digit = (w + EACH(0x80 - '0')) ^ (w + EACH(0x7f - '9'));
-    uint64_t other = (w ^ EACH('-')) + EACH(0x7f);
-    return other & ~(letter | digit) & TOPS;
-}
-
-/* A name that is given whole, with its colon and whole words up to there: nearly every one. It is
- * kept in lower case (what lies behind it is of no interest).
- * @return its length; 0: let http1_in_name() see. */
-static size_t whole_name(struct http1 *h, const char *p, size_t n)
-{
-    for (size_t i = 0; i < HTTP1_NAME_MAX && n - i >= 8; i += 8) {
-        uint64_t w = word_at(p + i), lower = w | EACH(0x20), odd;
-        if (w & TOPS)
-            return 0;
-        memcpy(h->name + i, &lower, 8);
-        odd = tops_odd(w);
-        if (odd) {
-            i += first_of(odd);
-            return p[i] == ':' ? i : 0;
-        }
-    }
-    return 0;
-}
-
 /* Keep the bytes of a name as long as they are tchars. @return how many. */
 static size_t keep_bytes(struct http1 *h, const char *p, size_t n)
 {
@@ -249,16 +219,6 @@ enum http1_event http1_in_name(struct run *r)
     if (r->p[r->i] != ':' || r->h->name_len == 0)
         return refuse(r, HTTP1_R_BAD_FIELD);
     r->i++;
-    return name_done(r);
-}
-
-static enum http1_event name_begins(struct run *r)
-{
-    size_t len = whole_name(r->h, r->p + r->i, r->n - r->i);
-    r->h->name_len = (uint16_t)len;
-    if (len == 0)
-        return then(r, S_NAME, http1_in_name);
-    r->i += len + 1;
     return name_done(r);
 }
 
@@ -294,17 +254,82 @@ static enum http1_event fold(struct run *r)
     return then(r, S_VALUE_OWS, http1_in_value_ows);
 }
 
+/* --- whole lines: what nearly all are, in one go -------------------------------------------- */
+
+/* The tops of the bytes that are none of those that nearly all names are made of: letters, digits,
+ * '-' (those may still be tchars). The first is exact: only a byte of 0x80 or more, which is one of
+ * them, makes a sum leave its byte, upwards. */
+static inline uint64_t tops_odd(uint64_t w)
+{
+    uint64_t lower = w | EACH(0x20);
+    uint64_t letter = (lower + EACH(0x80 - 'a')) ^ (lower + EACH(0x7f - 'z'));
+    uint64_t digit = (w + EACH(0x80 - '0')) ^ (w + EACH(0x7f - '9'));
+    uint64_t other = (w ^ EACH('-')) + EACH(0x7f);
+    return ((other & ~(letter | digit)) | w) & TOPS;
+}
+
+/* A name that is given with its colon and whole words up to there. It is kept in lower case (what
+ * lies behind it is of no interest). @return its length; 0: let http1_in_name() see. */
+static inline size_t whole_name(char *name, const char *p, size_t n)
+{
+    for (size_t i = 0; i < HTTP1_NAME_MAX && i + 8 <= n; i += 8) {
+        uint64_t w = word_at(p + i), lower = w | EACH(0x20), odd = tops_odd(w);
+        memcpy(name + i, &lower, 8);
+        if (odd) {
+            i += first_of(odd);
+            return p[i] == ':' ? i : 0;
+        }
+    }
+    return 0;
+}
+
+/* The rest of a line of n bytes and more, whose name is complete: report it if it is given whole
+ * and the byte after it says that it is not folded. Else @return false, and nothing was done. */
+static inline bool whole_line(struct run *r, struct span name)
+{
+    const char *p = r->p + r->i + name.n + 1;
+    size_t n = r->n - r->i - name.n - 1, from = n > 0 && *p == ' ';
+    size_t end = from + value_run(p + from, n - from);
+    if (n - end < 3 || p[end] != '\r' || p[end + 1] != '\n' || is_space(p[end + 2]) ||
+        is_space(p[from]))
+        return false;
+    r->i += name.n + 1 + end + 2;
+    r->h->head_lines++;
+    if (r->sink->field(r->ctx, name)) {
+        if (end > from)
+            r->sink->value(r->ctx, p + from, end - from);
+        r->sink->end(r->ctx, false);
+    }
+    return true;
+}
+
+/* Lines up to one that is in any way special. */
+static enum http1_event lines(struct run *r)
+{
+    struct http1 *h = r->h;
+    struct span name = {h->name, 0};
+    do {
+        if (r->p[r->i] == '\r')
+            return then(r, S_EMPTY, http1_in_empty);
+        name.n = whole_name(h->name, r->p + r->i, r->n - r->i);
+        if (name.n == 0) {
+            h->name_len = 0;
+            return then(r, S_NAME, http1_in_name);
+        }
+    } while (field_of(name) == FIELD_OTHER && whole_line(r, name));
+    h->name_len = (uint16_t)name.n;
+    r->i += name.n + 1;
+    return name_done(r);
+}
+
 /* The first byte of a line in the head. */
 enum http1_event http1_in_field(struct run *r)
 {
     struct http1 *h = r->h;
-    char c = r->p[r->i];
-    if (is_space(c))
+    if (is_space(r->p[r->i]))
         return fold(r);
     enum http1_event ev = h->flags & F_IN_FIELD ? field_done(r) : NEXT;
-    if (ev != NEXT)
-        return ev;
-    return c == '\r' ? then(r, S_EMPTY, http1_in_empty) : name_begins(r);
+    return ev == NEXT ? lines(r) : ev;
 }
 
 /* --- the empty line ------------------------------------------------------------------------- */
