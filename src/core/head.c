@@ -40,8 +40,10 @@ static void on_target(void *ctx, const char *p, size_t n)
 }
 
 /* Nobody wants more of a value than this; and of credentials no more than tells their scheme. */
-static uint32_t limit_of(const struct names *names, int id)
+static inline uint32_t limit_of(const struct names *names, int id)
 {
+    if (id < NAMES_BUILTIN) /* nearly all: without a call */
+        return names_rows[id].max + SLACK;
     switch (id) {
     case NAME_HOST:
         return 512;
@@ -53,6 +55,11 @@ static uint32_t limit_of(const struct names *names, int id)
     default:
         return names_row(names, id)->max + SLACK;
     }
+}
+
+static inline bool is_prefix(const struct names *names, int id)
+{
+    return id < NAMES_BUILTIN ? names_rows[id].match == MATCH_PREFIX : names_is_prefix(names, id);
 }
 
 static bool on_field(void *ctx, struct span name)
@@ -69,7 +76,7 @@ static bool on_field(void *ctx, struct span name)
     memset(f, 0, sizeof(*f));
     f->id = (uint16_t)id;
     f->name_off = h->len;
-    if (names_is_prefix(h->names, id)) {
+    if (is_prefix(h->names, id)) {
         f->name_len = (uint16_t)append(h, name.p, name.n);
         f->cut = f->name_len < name.n;
     }

@@ -96,7 +96,7 @@ HTTP1_STATES(X)
 enum http1_event http1_down(struct http1 *h, enum http1_reason r);
 /* The head is complete: which body follows? */
 void http1_frame(struct http1 *h);
-/* An event that needs no further byte, or NEXT. */
+/* The event of a state from S_END on: it needs no further byte. */
 enum http1_event http1_due(struct http1 *h);
 
 /* --- bytes ---------------------------------------------------------------------------------- */

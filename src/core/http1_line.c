@@ -155,17 +155,19 @@ static enum http1_event method_done(struct run *r)
 enum http1_event http1_in_method(struct run *r)
 {
     struct http1 *h = r->h;
-    for (; r->i < r->n; r->i++) {
-        char c = r->p[r->i];
-        if (c == ' ' && h->name_len > 0) {
-            r->i++;
-            return method_done(r);
-        }
-        if (!tchar(c) || h->name_len == METHOD_MAX)
-            return refuse(r, HTTP1_R_BAD_START_LINE);
-        h->name[h->name_len++] = c;
-    }
-    return NEXT;
+    const char *p = r->p + r->i;
+    size_t left = r->n - r->i, len = h->name_len, i = 0;
+    char c = 0;
+    for (; i < left && len < METHOD_MAX && tchar(c = p[i]); i++)
+        h->name[len++] = c;
+    h->name_len = (uint16_t)len;
+    r->i += i;
+    if (i == left)
+        return NEXT;
+    if (p[i] != ' ' || len == 0)
+        return refuse(r, HTTP1_R_BAD_START_LINE);
+    r->i++;
+    return method_done(r);
 }
 
 enum http1_event http1_in_target(struct run *r)
@@ -233,6 +235,11 @@ enum http1_event http1_in_line_lf(struct run *r)
 
 /* --- status line ---------------------------------------------------------------------------- */
 
+static inline bool digit(char c, char least)
+{
+    return c >= least && c <= '9';
+}
+
 /* SP, three digits, then SP and a reason or the end of the line (the SP may be missing in the
  * wild; a reason may be empty). */
 static bool status_byte(struct http1 *h, char c)
@@ -241,15 +248,29 @@ static bool status_byte(struct http1 *h, char c)
         return c == ' ';
     if (h->count == 4)
         return c == ' ' || c == '\r';
-    if (c < (h->count == 1 ? '1' : '0') || c > '9')
+    if (!digit(c, h->count == 1 ? '1' : '0'))
         return false;
     h->status = (uint16_t)(h->status * 10 + (c - '0'));
     return true;
 }
 
+/* The status code with the space before it, at once where it is there. */
+static inline void whole_status(struct run *r)
+{
+    struct http1 *h = r->h;
+    const char *p = r->p + r->i;
+    if (h->count > 0 || r->n - r->i < 5 || p[0] != ' ' || !digit(p[1], '1') || !digit(p[2], '0') ||
+        !digit(p[3], '0'))
+        return;
+    h->status = (uint16_t)((p[1] - '0') * 100 + (p[2] - '0') * 10 + (p[3] - '0'));
+    h->count = 4;
+    r->i += 4;
+}
+
 enum http1_event http1_in_status(struct run *r)
 {
     struct http1 *h = r->h;
+    whole_status(r);
     for (; r->i < r->n; r->i++, h->count++) {
         if (!status_byte(h, r->p[r->i]))
             return refuse(r, HTTP1_R_BAD_START_LINE);
