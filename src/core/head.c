@@ -62,20 +62,14 @@ static inline bool is_prefix(const struct names *names, int id)
     return id < NAMES_BUILTIN ? names_rows[id].match == MATCH_PREFIX : names_is_prefix(names, id);
 }
 
-static bool on_field(void *ctx, struct span name)
+static bool keep(struct head *h, int id, struct span name)
 {
-    struct head *h = ctx;
-    int id = names_find(h->names, name);
-    if (id < 0)
-        return false;
     if (h->n == HEAD_FIELDS) {
         h->dropped++;
         return false;
     }
     struct head_field *f = &h->field[h->n++];
-    memset(f, 0, sizeof(*f));
-    f->id = (uint16_t)id;
-    f->name_off = h->len;
+    *f = (struct head_field){.id = (uint16_t)id, .name_off = h->len};
     if (is_prefix(h->names, id)) {
         f->name_len = (uint16_t)append(h, name.p, name.n);
         f->cut = f->name_len < name.n;
@@ -84,6 +78,13 @@ static bool on_field(void *ctx, struct span name)
     h->limit = limit_of(h->names, id);
     h->open = true;
     return true;
+}
+
+static bool on_field(void *ctx, struct span name)
+{
+    struct head *h = ctx;
+    int id = names_find(h->names, name);
+    return id >= 0 && keep(h, id, name);
 }
 
 static void on_value(void *ctx, const char *p, size_t n)

@@ -8,7 +8,7 @@
 /* --- the fields that framing depends on ----------------------------------------------------- */
 
 /* Lengths first: these comparisons are of constant size, so the compiler makes words of them. */
-static uint8_t field_of(struct span name)
+static inline uint8_t field_of(struct span name)
 {
 #define IS(text) (memcmp(name.p, text, sizeof(text) - 1) == 0)
     switch (name.n) {
@@ -136,31 +136,14 @@ static enum http1_event value_piece(struct run *r, size_t n)
     return good == n ? NEXT : http1_down(h, HTTP1_R_BAD_LENGTH);
 }
 
-/* Length of the leading run of bytes that a value may hold. Bytes of 0x80 and more (obs-text, RFC
- * 9110 5.5) only cost a second look. */
-static inline size_t value_run(const char *p, size_t n)
-{
-    size_t i = 0;
-    while (i + 8 <= n) {
-        uint64_t w = word_at(p + i), stops = (w - EACH(' ')) & TOPS;
-        if (!stops || !(stops &= ~w)) {
-            i += 8;
-            continue;
-        }
-        i += first_of(stops);
-        if (ends_value(p[i]))
-            return i;
-        i++;
-    }
-    while (i < n && !ends_value(p[i]))
-        i++;
-    return i;
-}
-
 enum http1_event http1_in_value(struct run *r)
 {
     const char *p = r->p + r->i;
-    size_t left = r->n - r->i, n = value_run(p, left);
+    size_t left = r->n - r->i, n = run_of(p, left, ' ', false);
+    while (n < left && !ends_value(p[n])) {
+        n++;
+        n += run_of(p + n, left - n, ' ', false);
+    }
     enum http1_event ev = n ? value_piece(r, n) : NEXT;
     if (ev != NEXT || n == left)
         return ev;
@@ -272,7 +255,9 @@ static inline uint64_t tops_odd(uint64_t w)
  * lies behind it is of no interest). @return its length; 0: let http1_in_name() see. */
 static inline size_t whole_name(char *name, const char *p, size_t n)
 {
-    for (size_t i = 0; i < HTTP1_NAME_MAX && i + 8 <= n; i += 8) {
+    if (n > HTTP1_NAME_MAX)
+        n = HTTP1_NAME_MAX;
+    for (size_t i = 0; i + 8 <= n; i += 8) {
         uint64_t w = word_at(p + i), lower = w | EACH(0x20), odd = tops_odd(w);
         memcpy(name + i, &lower, 8);
         if (odd) {
@@ -283,43 +268,43 @@ static inline size_t whole_name(char *name, const char *p, size_t n)
     return 0;
 }
 
-/* The rest of a line of n bytes and more, whose name is complete: report it if it is given whole
- * and the byte after it says that it is not folded. Else @return false, and nothing was done. */
-static inline bool whole_line(struct run *r, struct span name)
+/* The n bytes after the colon of such a name begin with a value and the end of its line, and the
+ * byte after that says that it is not folded: report it.
+ * @return the length of all that; 0: it is not so, and nothing was done. */
+static inline size_t whole_value(struct run *r, struct span name, const char *p, size_t n)
 {
-    const char *p = r->p + r->i + name.n + 1;
-    size_t n = r->n - r->i - name.n - 1, from = n > 0 && *p == ' ';
-    size_t end = from + value_run(p + from, n - from);
-    if (n - end < 3 || p[end] != '\r' || p[end + 1] != '\n' || is_space(p[end + 2]) ||
-        is_space(p[from]))
-        return false;
-    r->i += name.n + 1 + end + 2;
+    size_t from = n > 0 && p[0] == ' ', end = from + run_of(p + from, n - from, ' ', false);
+    if (n - end < 3 || memcmp(p + end, "\r\n", 2) != 0 || is_space(p[end + 2]) ||
+        (uint8_t)p[from] <= ' ')
+        return 0;
     r->h->head_lines++;
     if (r->sink->field(r->ctx, name)) {
-        if (end > from)
-            r->sink->value(r->ctx, p + from, end - from);
+        r->sink->value(r->ctx, p + from, end - from);
         r->sink->end(r->ctx, false);
     }
-    return true;
+    return end + 2;
 }
 
 /* Lines up to one that is in any way special. */
 static enum http1_event lines(struct run *r)
 {
     struct http1 *h = r->h;
+    const char *p = r->p + r->i, *end = r->p + r->n;
+    size_t more = 0;
     struct span name = {h->name, 0};
     do {
-        if (r->p[r->i] == '\r')
-            return then(r, S_EMPTY, http1_in_empty);
-        name.n = whole_name(h->name, r->p + r->i, r->n - r->i);
-        if (name.n == 0) {
-            h->name_len = 0;
-            return then(r, S_NAME, http1_in_name);
-        }
-    } while (field_of(name) == FIELD_OTHER && whole_line(r, name));
+        p += more;
+        name.n = whole_name(h->name, p, (size_t)(end - p));
+        if (name.n == 0)
+            break;
+        p += name.n + 1;
+        more = field_of(name) == FIELD_OTHER ? whole_value(r, name, p, (size_t)(end - p)) : 0;
+    } while (more > 0);
+    r->i = (size_t)(p - r->p);
     h->name_len = (uint16_t)name.n;
-    r->i += name.n + 1;
-    return name_done(r);
+    if (name.n > 0)
+        return name_done(r);
+    return *p == '\r' ? then(r, S_EMPTY, http1_in_empty) : then(r, S_NAME, http1_in_name);
 }
 
 /* The first byte of a line in the head. */

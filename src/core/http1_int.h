@@ -166,27 +166,25 @@ static inline unsigned first_of(uint64_t tops)
     return (unsigned)__builtin_ctzll(tops) >> 3;
 }
 
-/* The tops of the bytes below `low`, or DEL. Bytes of 0x80 and more are neither. Only the first of
- * each kind is exact: a borrow goes upwards. */
-static inline uint64_t tops_below(uint64_t w, unsigned low)
-{
-    return (w - EACH(low)) & ~w & TOPS;
-}
+/* The tops of the bytes that are DEL. Only the first is exact: a borrow goes upwards. */
 static inline uint64_t tops_del(uint64_t w)
 {
-    return tops_below(w ^ EACH(0x7f), 1);
+    uint64_t x = w ^ EACH(0x7f);
+    return (x - EACH(1)) & ~x & TOPS;
 }
 
-/* Length of the leading run of bytes that are neither below `low` nor DEL. */
-static inline size_t plain_run(const char *p, size_t n, unsigned low)
+/* Length of the leading run of bytes that are not below `low` nor, if `del`, DEL. */
+static inline size_t run_of(const char *p, size_t n, unsigned low, bool del)
 {
     size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        uint64_t w = word_at(p + i), stops = tops_below(w, low) | tops_del(w);
-        if (stops)
+    for (; i + 8 <= n; i += 8) {
+        uint64_t w = word_at(p + i), stops = (w - EACH(low)) & TOPS;
+        if (del)
+            stops |= tops_del(w);
+        if (stops && (stops &= ~w) != 0) /* bytes of 0x80 and more only cost a second look */
             return i + first_of(stops);
     }
-    while (i < n && (uint8_t)p[i] >= low && p[i] != 0x7f)
+    while (i < n && (uint8_t)p[i] >= low && !(del && p[i] == 0x7f))
         i++;
     return i;
 }

@@ -173,7 +173,7 @@ enum http1_event http1_in_method(struct run *r)
 enum http1_event http1_in_target(struct run *r)
 {
     struct http1 *h = r->h;
-    size_t n = plain_run(r->p + r->i, r->n - r->i, ' ' + 1);
+    size_t n = run_of(r->p + r->i, r->n - r->i, ' ' + 1, true);
     if (n > 0) {
         h->count = 1;
         r->sink->target(r->ctx, r->p + r->i, n);
@@ -282,7 +282,7 @@ enum http1_event http1_in_status(struct run *r)
 
 enum http1_event http1_in_phrase(struct run *r)
 {
-    r->i += plain_run(r->p + r->i, r->n - r->i, ' ');
+    r->i += run_of(r->p + r->i, r->n - r->i, ' ', true);
     if (r->i == r->n)
         return NEXT;
     char c = r->p[r->i];
