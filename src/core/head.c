@@ -40,8 +40,10 @@ static void on_target(void *ctx, const char *p, size_t n)
 }
 
 /* Nobody wants more of a value than this; and of credentials no more than tells their scheme. */
-static uint32_t limit_of(const struct names *names, int id)
+static inline uint32_t limit_of(const struct names *names, int id)
 {
+    if (id < NAMES_BUILTIN) /* nearly all: without a call */
+        return names_rows[id].max + SLACK;
     switch (id) {
     case NAME_HOST:
         return 512;
@@ -55,21 +57,20 @@ static uint32_t limit_of(const struct names *names, int id)
     }
 }
 
-static bool on_field(void *ctx, struct span name)
+static inline bool is_prefix(const struct names *names, int id)
 {
-    struct head *h = ctx;
-    int id = names_find(h->names, name);
-    if (id < 0)
-        return false;
+    return id < NAMES_BUILTIN ? names_rows[id].match == MATCH_PREFIX : names_is_prefix(names, id);
+}
+
+static bool keep(struct head *h, int id, struct span name)
+{
     if (h->n == HEAD_FIELDS) {
         h->dropped++;
         return false;
     }
     struct head_field *f = &h->field[h->n++];
-    memset(f, 0, sizeof(*f));
-    f->id = (uint16_t)id;
-    f->name_off = h->len;
-    if (names_is_prefix(h->names, id)) {
+    *f = (struct head_field){.id = (uint16_t)id, .name_off = h->len};
+    if (is_prefix(h->names, id)) {
         f->name_len = (uint16_t)append(h, name.p, name.n);
         f->cut = f->name_len < name.n;
     }
@@ -77,6 +78,13 @@ static bool on_field(void *ctx, struct span name)
     h->limit = limit_of(h->names, id);
     h->open = true;
     return true;
+}
+
+static bool on_field(void *ctx, struct span name)
+{
+    struct head *h = ctx;
+    int id = names_find(h->names, name);
+    return id >= 0 && keep(h, id, name);
 }
 
 static void on_value(void *ctx, const char *p, size_t n)

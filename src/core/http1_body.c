@@ -78,8 +78,6 @@ enum http1_event http1_due(struct http1 *h)
         return HTTP1_DOWN;
     if (h->state == S_WILL_DOWN)
         return http1_down(h, (enum http1_reason)h->acc);
-    if (h->state != S_END)
-        return NEXT;
     h->state = S_START;
     return HTTP1_END;
 }

@@ -2,29 +2,30 @@
 /*
  * http1_field: field lines (RFC 9112 5) and the empty line after them. Only the
  * fields that framing depends on are understood here; the rest is for the sink.
- *
- * The functions of one line call each other directly where bytes are left: five
- * turns of the machine for each line cost more than the bytes.
  */
 #include "http1_int.h"
 
 /* --- the fields that framing depends on ----------------------------------------------------- */
 
-static uint8_t field_of(struct span name)
+/* Lengths first: these comparisons are of constant size, so the compiler makes words of them. */
+static inline uint8_t field_of(struct span name)
 {
-    static const struct {
-        struct span name;
-        uint8_t field;
-    } known[] = {{{"content-length", 14}, FIELD_LENGTH},
-                 {{"transfer-encoding", 17}, FIELD_TE},
-                 {{"connection", 10}, FIELD_CONNECTION},
-                 {{"upgrade", 7}, FIELD_UPGRADE},
-                 {{"expect", 6}, FIELD_EXPECT}};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i].name.n == name.n && known[i].name.p[0] == name.p[0] &&
-            span_eq(name, known[i].name))
-            return known[i].field;
-    return FIELD_OTHER;
+#define IS(text) (memcmp(name.p, text, sizeof(text) - 1) == 0)
+    switch (name.n) {
+    case 6:
+        return IS("expect") ? FIELD_EXPECT : FIELD_OTHER;
+    case 7:
+        return IS("upgrade") ? FIELD_UPGRADE : FIELD_OTHER;
+    case 10:
+        return IS("connection") ? FIELD_CONNECTION : FIELD_OTHER;
+    case 14:
+        return IS("content-length") ? FIELD_LENGTH : FIELD_OTHER;
+    case 17:
+        return IS("transfer-encoding") ? FIELD_TE : FIELD_OTHER;
+    default:
+        return FIELD_OTHER;
+    }
+#undef IS
 }
 
 static void framing_begins(struct http1 *h)
@@ -118,12 +119,6 @@ static enum http1_event length_done(struct http1 *h)
 
 /* --- one line ------------------------------------------------------------------------------- */
 
-static enum http1_event then(struct run *r, enum state s, enum http1_event (*f)(struct run *))
-{
-    r->h->state = (uint8_t)s;
-    return r->i < r->n ? f(r) : NEXT;
-}
-
 enum http1_event http1_in_value_lf(struct run *r)
 {
     r->h->flags |= F_IN_FIELD;
@@ -144,15 +139,15 @@ static enum http1_event value_piece(struct run *r, size_t n)
 enum http1_event http1_in_value(struct run *r)
 {
     const char *p = r->p + r->i;
-    size_t left = r->n - r->i, n = plain_run(p, left, ' ');
+    size_t left = r->n - r->i, n = run_of(p, left, ' ', false);
     while (n < left && !ends_value(p[n])) {
         n++;
-        n += plain_run(p + n, left - n, ' ');
+        n += run_of(p + n, left - n, ' ', false);
     }
-    enum http1_event ev = value_piece(r, n);
+    enum http1_event ev = n ? value_piece(r, n) : NEXT;
     if (ev != NEXT || n == left)
         return ev;
-    if (r->p[r->i] != '\r')
+    if (p[n] != '\r')
         return refuse(r, HTTP1_R_BAD_FIELD);
     r->i++;
     return then(r, S_VALUE_LF, http1_in_value_lf);
@@ -180,41 +175,12 @@ static enum http1_event name_done(struct run *r)
     if (known && r->sink->field(r->ctx, name))
         h->flags |= F_WANTED;
     h->head_lines++;
-    framing_begins(h);
+    if (h->field != FIELD_OTHER)
+        framing_begins(h);
     return then(r, S_VALUE_OWS, http1_in_value_ows);
 }
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Eight bytes at a time, the bytes that names are made of: letters, digits, '-'. @return them in
- * lower case, 0 when any is another (it may still be a tchar). Sums stay below 0x100 in each byte.
- */
-static uint64_t plain_name_word(uint64_t w)
-{
-    uint64_t lower = w | EACH(0x20), high = EACH(0x80);
-    uint64_t letter = (lower + EACH(0x80 - 'a')) & ~(lower + EACH(0x7f - 'z'));
-    uint64_t digit = (lower + EACH(0x80 - '0')) & ~(lower + EACH(0x7f - '9'));
-    uint64_t dash = (lower + EACH(0x80 - '-')) & ~(lower + EACH(0x7f - '-'));
-    uint64_t no_control = w << 1 | w << 2; /* 0x0d would look like '-' */
-    return (w & high) == 0 && ((letter | digit | dash) & no_control & high) == high ? lower : 0;
-}
-
-/* Keep the whole words at the front of a name. @return how many bytes */
-static size_t keep_words(struct http1 *h, const char *p, size_t n)
-{
-    size_t i = 0;
-    for (uint64_t w; n - i >= 8 && h->name_len + 8 <= HTTP1_NAME_MAX; i += 8) {
-        memcpy(&w, p + i, 8);
-        w = plain_name_word(w);
-        if (!w)
-            break;
-        memcpy(h->name + h->name_len, &w, 8);
-        h->name_len = (uint16_t)(h->name_len + 8);
-    }
-    return i;
-}
-
-/* ... and its other bytes, as long as they are tchars. */
+/* Keep the bytes of a name as long as they are tchars. @return how many. */
 static size_t keep_bytes(struct http1 *h, const char *p, size_t n)
 {
     unsigned len = h->name_len;
@@ -230,7 +196,6 @@ static size_t keep_bytes(struct http1 *h, const char *p, size_t n)
 
 enum http1_event http1_in_name(struct run *r)
 {
-    r->i += keep_words(r->h, r->p + r->i, r->n - r->i);
     r->i += keep_bytes(r->h, r->p + r->i, r->n - r->i);
     if (r->i == r->n)
         return NEXT;
@@ -247,6 +212,8 @@ static enum http1_event field_done(struct run *r)
     h->flags &= (uint16_t)~F_IN_FIELD;
     if (h->flags & F_WANTED)
         r->sink->end(r->ctx, (h->flags & F_FOLDED) != 0);
+    if (h->field == FIELD_OTHER)
+        return NEXT;
     if (h->field == FIELD_CONNECTION || h->field == FIELD_EXPECT)
         token_done(h);
     if (h->field == FIELD_TE && h->count != 7)
@@ -270,27 +237,93 @@ static enum http1_event fold(struct run *r)
     return then(r, S_VALUE_OWS, http1_in_value_ows);
 }
 
+/* --- whole lines: what nearly all are, in one go -------------------------------------------- */
+
+/* The tops of the bytes that are none of those that nearly all names are made of: letters, digits,
+ * '-' (those may still be tchars). The first is exact: only a byte of 0x80 or more, which is one of
+ * them, makes a sum leave its byte, upwards. */
+static inline uint64_t tops_odd(uint64_t w)
+{
+    uint64_t lower = w | EACH(0x20);
+    uint64_t letter = (lower + EACH(0x80 - 'a')) ^ (lower + EACH(0x7f - 'z'));
+    uint64_t digit = (w + EACH(0x80 - '0')) ^ (w + EACH(0x7f - '9'));
+    uint64_t other = (w ^ EACH('-')) + EACH(0x7f);
+    return ((other & ~(letter | digit)) | w) & TOPS;
+}
+
+/* A name that is given with its colon and whole words up to there. It is kept in lower case (what
+ * lies behind it is of no interest). @return its length; 0: let http1_in_name() see. */
+static inline size_t whole_name(char *name, const char *p, size_t n)
+{
+    if (n > HTTP1_NAME_MAX)
+        n = HTTP1_NAME_MAX;
+    for (size_t i = 0; i + 8 <= n; i += 8) {
+        uint64_t w = word_at(p + i), lower = w | EACH(0x20), odd = tops_odd(w);
+        memcpy(name + i, &lower, 8);
+        if (odd) {
+            i += first_of(odd);
+            return p[i] == ':' ? i : 0;
+        }
+    }
+    return 0;
+}
+
+/* The n bytes after the colon of such a name begin with a value and the end of its line, and the
+ * byte after that says that it is not folded: report it.
+ * @return the length of all that; 0: it is not so, and nothing was done. */
+static inline size_t whole_value(struct run *r, struct span name, const char *p, size_t n)
+{
+    size_t from = n > 0 && p[0] == ' ', end = from + run_of(p + from, n - from, ' ', false);
+    if (n - end < 3 || memcmp(p + end, "\r\n", 2) != 0 || is_space(p[end + 2]) ||
+        (uint8_t)p[from] <= ' ')
+        return 0;
+    r->h->head_lines++;
+    if (r->sink->field(r->ctx, name)) {
+        r->sink->value(r->ctx, p + from, end - from);
+        r->sink->end(r->ctx, false);
+    }
+    return end + 2;
+}
+
+/* Lines up to one that is in any way special. */
+static enum http1_event lines(struct run *r)
+{
+    struct http1 *h = r->h;
+    const char *p = r->p + r->i, *end = r->p + r->n;
+    size_t more = 0;
+    struct span name = {h->name, 0};
+    do {
+        p += more;
+        name.n = whole_name(h->name, p, (size_t)(end - p));
+        if (name.n == 0)
+            break;
+        p += name.n + 1;
+        more = field_of(name) == FIELD_OTHER ? whole_value(r, name, p, (size_t)(end - p)) : 0;
+    } while (more > 0);
+    r->i = (size_t)(p - r->p);
+    h->name_len = (uint16_t)name.n;
+    if (name.n > 0)
+        return name_done(r);
+    return *p == '\r' ? then(r, S_EMPTY, http1_in_empty) : then(r, S_NAME, http1_in_name);
+}
+
 /* The first byte of a line in the head. */
 enum http1_event http1_in_field(struct run *r)
 {
     struct http1 *h = r->h;
-    char c = r->p[r->i];
-    if (is_space(c))
+    if (is_space(r->p[r->i]))
         return fold(r);
     enum http1_event ev = h->flags & F_IN_FIELD ? field_done(r) : NEXT;
-    if (ev != NEXT)
-        return ev;
-    h->name_len = 0;
-    return c == '\r' ? then(r, S_EMPTY, http1_in_empty) : then(r, S_NAME, http1_in_name);
+    return ev == NEXT ? lines(r) : ev;
 }
 
 /* --- the empty line ------------------------------------------------------------------------- */
 
 /* Whatever makes an insertion unsafe is said before it. (Nothing was consumed since the line began,
- * so that .head_bytes is exact.) */
-static enum http1_reason unsafe(const struct http1 *h)
+ * so that `bytes` is exact.) */
+static enum http1_reason unsafe(const struct http1 *h, size_t bytes)
 {
-    if (h->head_bytes > HTTP1_HEAD_MAX - 2)
+    if (bytes > HTTP1_HEAD_MAX - 2)
         return HTTP1_R_HEAD_TOO_LARGE;
     if (h->te && h->length)
         return HTTP1_R_LENGTH_AND_TE;
@@ -304,7 +337,7 @@ static enum http1_reason unsafe(const struct http1 *h)
 enum http1_event http1_in_empty(struct run *r)
 {
     struct http1 *h = r->h;
-    enum http1_reason bad = unsafe(h);
+    enum http1_reason bad = unsafe(h, h->head_bytes + (r->i - r->head));
     if (bad)
         return http1_down(h, bad);
     if (r->n - r->i > 1 && r->p[r->i + 1] != '\n')
@@ -317,7 +350,8 @@ enum http1_event http1_in_empty(struct run *r)
 /* Nothing was consumed at the empty line, so the CR is still to come. */
 enum http1_event http1_in_empty_cr(struct run *r)
 {
-    return want(r, '\r', S_EMPTY_LF, HTTP1_R_BARE_CR);
+    enum http1_event ev = want(r, '\r', S_EMPTY_LF, HTTP1_R_BARE_CR);
+    return ev == NEXT ? then(r, S_EMPTY_LF, http1_in_empty_lf) : ev;
 }
 
 enum http1_event http1_in_empty_lf(struct run *r)

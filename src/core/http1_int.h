@@ -84,6 +84,7 @@ struct run {
     struct http1 *h;
     const char *p;
     size_t n, i;
+    size_t head; /* up to here h->head_bytes counts */
     const struct http1_sink *sink;
     void *ctx;
 };
@@ -95,7 +96,7 @@ HTTP1_STATES(X)
 enum http1_event http1_down(struct http1 *h, enum http1_reason r);
 /* The head is complete: which body follows? */
 void http1_frame(struct http1 *h);
-/* An event that needs no further byte, or NEXT. */
+/* The event of a state from S_END on: it needs no further byte. */
 enum http1_event http1_due(struct http1 *h);
 
 /* --- bytes ---------------------------------------------------------------------------------- */
@@ -127,33 +128,63 @@ static inline enum http1_event refuse(struct run *r, enum http1_reason reason)
 }
 
 /* Expect this byte. */
-static inline enum http1_event want(struct run *r, char c, enum state then, enum http1_reason bad)
+static inline enum http1_event want(struct run *r, char c, enum state next, enum http1_reason bad)
 {
     if (r->p[r->i] != c)
         return http1_down(r->h, bad);
     r->i++;
-    r->h->state = (uint8_t)then;
+    r->h->state = (uint8_t)next;
     return NEXT;
 }
 
-/* Eight bytes at a time: any below `low`, or DEL? Bytes of 0x80 and more are neither. */
-static inline bool word_stops(uint64_t w, unsigned low)
+/* Go on in that state, directly where bytes are left: a turn of the machine for each part of a line
+ * costs more than its bytes. Only between states of the same part (HTTP1_STATES). */
+static inline enum http1_event then(struct run *r, enum state s,
+                                    enum http1_event (*f)(struct run *))
 {
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t del = w ^ (ones * 0x7f);
-    return (((w - ones * low) & ~w) | ((del - ones) & ~del)) & tops;
+    r->h->state = (uint8_t)s;
+    return r->i < r->n ? f(r) : NEXT;
 }
 
-/* Length of the leading run of bytes that are neither below `low` nor DEL. */
-static inline size_t plain_run(const char *p, size_t n, unsigned low)
+/* --- eight bytes at a time ------------------------------------------------------------------ */
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define TOPS       EACH(0x80)
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+
+static inline uint64_t word_at(const char *p)
+{
+    uint64_t w;
+    memcpy(&w, p, 8);
+    return w;
+}
+
+/* Of the tops of bytes: which byte is the first? */
+static inline unsigned first_of(uint64_t tops)
+{
+    return (unsigned)__builtin_ctzll(tops) >> 3;
+}
+
+/* The tops of the bytes that are DEL. Only the first is exact: a borrow goes upwards. */
+static inline uint64_t tops_del(uint64_t w)
+{
+    uint64_t x = w ^ EACH(0x7f);
+    return (x - EACH(1)) & ~x & TOPS;
+}
+
+/* Length of the leading run of bytes that are not below `low` nor, if `del`, DEL. */
+static inline size_t run_of(const char *p, size_t n, unsigned low, bool del)
 {
     size_t i = 0;
-    for (uint64_t w; n - i >= 8; i += 8) {
-        memcpy(&w, p + i, 8);
-        if (word_stops(w, low))
-            break;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t w = word_at(p + i), stops = (w - EACH(low)) & TOPS;
+        if (del)
+            stops |= tops_del(w);
+        if (stops && (stops &= ~w) != 0) /* bytes of 0x80 and more only cost a second look */
+            return i + first_of(stops);
     }
-    while (i < n && (uint8_t)p[i] >= low && p[i] != 0x7f)
+    while (i < n && (uint8_t)p[i] >= low && !(del && p[i] == 0x7f))
         i++;
     return i;
 }

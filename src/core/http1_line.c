@@ -121,22 +121,22 @@ enum http1_event http1_in_proxy1(struct run *r)
 
 static uint8_t method_of(struct span m)
 {
-    static const struct {
-        struct span name;
-        uint8_t id;
-    } known[] = {{{"GET", 3}, HTTP1_M_GET},
-                 {{"HEAD", 4}, HTTP1_M_HEAD},
-                 {{"POST", 4}, HTTP1_M_POST},
-                 {{"CONNECT", 7}, HTTP1_M_CONNECT},
-                 {{"TRACE", 5}, HTTP1_M_TRACE}};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (span_eq(m, known[i].name))
-            return known[i].id;
-    return HTTP1_M_OTHER;
+#define IS(text) (m.n == sizeof(text) - 1 && memcmp(m.p, text, sizeof(text) - 1) == 0)
+    if (IS("GET"))
+        return HTTP1_M_GET;
+    if (IS("HEAD"))
+        return HTTP1_M_HEAD;
+    if (IS("POST"))
+        return HTTP1_M_POST;
+    if (IS("CONNECT"))
+        return HTTP1_M_CONNECT;
+    return IS("TRACE") ? HTTP1_M_TRACE : HTTP1_M_OTHER;
+#undef IS
 }
 
-static enum http1_event method_done(struct http1 *h)
+static enum http1_event method_done(struct run *r)
 {
+    struct http1 *h = r->h;
     struct span m = {h->name, h->name_len};
     if ((h->flags & F_PROXY) && span_eq(m, SPAN("PROXY"))) {
         h->state = S_PROXY1;
@@ -148,31 +148,32 @@ static enum http1_event method_done(struct http1 *h)
         return http1_down(h, HTTP1_R_HTTP2);
     h->flags &= (uint16_t)~F_PROXY;
     h->method = method_of(m);
-    h->state = S_TARGET;
     h->count = 0;
-    return NEXT;
+    return then(r, S_TARGET, http1_in_target);
 }
 
 enum http1_event http1_in_method(struct run *r)
 {
     struct http1 *h = r->h;
-    for (; r->i < r->n; r->i++) {
-        char c = r->p[r->i];
-        if (c == ' ' && h->name_len > 0) {
-            r->i++;
-            return method_done(h);
-        }
-        if (!tchar(c) || h->name_len == METHOD_MAX)
-            return refuse(r, HTTP1_R_BAD_START_LINE);
-        h->name[h->name_len++] = c;
-    }
-    return NEXT;
+    const char *p = r->p + r->i;
+    size_t left = r->n - r->i, len = h->name_len, i = 0;
+    char c = 0;
+    for (; i < left && len < METHOD_MAX && tchar(c = p[i]); i++)
+        h->name[len++] = c;
+    h->name_len = (uint16_t)len;
+    r->i += i;
+    if (i == left)
+        return NEXT;
+    if (p[i] != ' ' || len == 0)
+        return refuse(r, HTTP1_R_BAD_START_LINE);
+    r->i++;
+    return method_done(r);
 }
 
 enum http1_event http1_in_target(struct run *r)
 {
     struct http1 *h = r->h;
-    size_t n = plain_run(r->p + r->i, r->n - r->i, ' ' + 1);
+    size_t n = run_of(r->p + r->i, r->n - r->i, ' ' + 1, true);
     if (n > 0) {
         h->count = 1;
         r->sink->target(r->ctx, r->p + r->i, n);
@@ -184,8 +185,7 @@ enum http1_event http1_in_target(struct run *r)
         return refuse(r, HTTP1_R_BAD_START_LINE);
     r->i++;
     h->count = 0;
-    h->state = S_VERSION;
-    return NEXT;
+    return then(r, S_VERSION, http1_in_version);
 }
 
 /* --- both lines ----------------------------------------------------------------------------- */
@@ -200,6 +200,10 @@ enum http1_event http1_in_version(struct run *r)
 {
     static const char text[] = "HTTP/1.";
     struct http1 *h = r->h;
+    if (h->count == 0 && r->n - r->i >= 8 && memcmp(r->p + r->i, text, 7) == 0) {
+        h->count = 7; /* all but the digit at once */
+        r->i += 7;
+    }
     char c = r->p[r->i];
     if (h->count < 7 ? c != text[h->count] : c < '0' || c > '9')
         return refuse(r, bad_version(h));
@@ -208,14 +212,17 @@ enum http1_event http1_in_version(struct run *r)
         return NEXT;
     h->minor = (uint8_t)(c - '0');
     h->count = 0;
-    h->state = h->direction == HTTP1_REQUEST ? S_LINE_CR : S_STATUS;
-    return NEXT;
+    if (h->direction == HTTP1_REQUEST)
+        return then(r, S_LINE_CR, http1_in_line_cr);
+    return then(r, S_STATUS, http1_in_status);
 }
 
 enum http1_event http1_in_line_cr(struct run *r)
 {
-    bool cr = r->p[r->i] == '\r';
-    return cr ? want(r, '\r', S_LINE_LF, HTTP1_R_BARE_CR) : refuse(r, HTTP1_R_BAD_START_LINE);
+    if (r->p[r->i] != '\r')
+        return refuse(r, HTTP1_R_BAD_START_LINE);
+    r->i++;
+    return then(r, S_LINE_LF, http1_in_line_lf);
 }
 
 enum http1_event http1_in_line_lf(struct run *r)
@@ -228,6 +235,11 @@ enum http1_event http1_in_line_lf(struct run *r)
 
 /* --- status line ---------------------------------------------------------------------------- */
 
+static inline bool digit(char c, char least)
+{
+    return c >= least && c <= '9';
+}
+
 /* SP, three digits, then SP and a reason or the end of the line (the SP may be missing in the
  * wild; a reason may be empty). */
 static bool status_byte(struct http1 *h, char c)
@@ -236,35 +248,46 @@ static bool status_byte(struct http1 *h, char c)
         return c == ' ';
     if (h->count == 4)
         return c == ' ' || c == '\r';
-    if (c < (h->count == 1 ? '1' : '0') || c > '9')
+    if (!digit(c, h->count == 1 ? '1' : '0'))
         return false;
     h->status = (uint16_t)(h->status * 10 + (c - '0'));
     return true;
 }
 
+/* The status code with the space before it, at once where it is there. */
+static inline void whole_status(struct run *r)
+{
+    struct http1 *h = r->h;
+    const char *p = r->p + r->i;
+    if (h->count > 0 || r->n - r->i < 5 || p[0] != ' ' || !digit(p[1], '1') || !digit(p[2], '0') ||
+        !digit(p[3], '0'))
+        return;
+    h->status = (uint16_t)((p[1] - '0') * 100 + (p[2] - '0') * 10 + (p[3] - '0'));
+    h->count = 4;
+    r->i += 4;
+}
+
 enum http1_event http1_in_status(struct run *r)
 {
     struct http1 *h = r->h;
-    if (!status_byte(h, r->p[r->i]))
-        return refuse(r, HTTP1_R_BAD_START_LINE);
-    if (h->count == 4)
-        h->state = S_PHRASE;
-    else
-        r->i++;
-    h->count++;
+    whole_status(r);
+    for (; r->i < r->n; r->i++, h->count++) {
+        if (!status_byte(h, r->p[r->i]))
+            return refuse(r, HTTP1_R_BAD_START_LINE);
+        if (h->count == 4)
+            return then(r, S_PHRASE, http1_in_phrase);
+    }
     return NEXT;
 }
 
 enum http1_event http1_in_phrase(struct run *r)
 {
-    r->i += plain_run(r->p + r->i, r->n - r->i, ' ');
+    r->i += run_of(r->p + r->i, r->n - r->i, ' ', true);
     if (r->i == r->n)
         return NEXT;
     char c = r->p[r->i];
     if (c != '\t' && c != '\r')
         return refuse(r, HTTP1_R_BAD_START_LINE);
     r->i++;
-    if (c == '\r')
-        r->h->state = S_LINE_LF;
-    return NEXT;
+    return c == '\r' ? then(r, S_LINE_LF, http1_in_line_lf) : NEXT;
 }

@@ -51,7 +51,7 @@ const struct names_row *names_row(const struct names *n, int id)
     return x->row ? &names_rows[x->row - 1] : &extra_rows[x->cls];
 }
 
-struct span names_text(const struct names *n, int id)
+static inline struct span text(const struct names *n, int id)
 {
     static const struct span needed[] = {
         [NAME_HOST - NAMES_BUILTIN] = {"host", 4},
@@ -63,6 +63,11 @@ struct span names_text(const struct names *n, int id)
     if (id < NAMES_EXTRA)
         return needed[id - NAMES_BUILTIN];
     return (struct span){n->extra[id - NAMES_EXTRA].name, n->extra[id - NAMES_EXTRA].len};
+}
+
+struct span names_text(const struct names *n, int id)
+{
+    return text(n, id);
 }
 
 bool names_is_prefix(const struct names *n, int id)
@@ -129,7 +134,7 @@ static void rebuild(struct names *n)
             index_one(n, NAMES_EXTRA + i);
 }
 
-static int find_prefix(const struct names *n, struct span lower)
+__attribute__((noinline)) static int find_prefix(const struct names *n, struct span lower)
 {
     for (unsigned i = 0; i < n->prefixes; i++) {
         struct span text = names_text(n, n->prefix[i]);
@@ -139,13 +144,49 @@ static int find_prefix(const struct names *n, struct span lower)
     return -1;
 }
 
+static inline bool same8(const char *a, const char *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, 8);
+    memcpy(&y, b, 8);
+    return x == y;
+}
+
+static inline bool same4(const char *a, const char *b)
+{
+    uint32_t x, y;
+    memcpy(&x, a, 4);
+    memcpy(&y, b, 4);
+    return x == y;
+}
+
+/* Equal, n bytes of each? Names are short and the lengths vary, so a call of memcmp would cost more
+ * than the words do; the last one overlaps the one before. */
+static inline bool same(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+    if (n >= 8) {
+        for (; i + 8 < n; i += 8)
+            if (!same8(a + i, b + i))
+                return false;
+        return same8(a + n - 8, b + n - 8);
+    }
+    if (n >= 4)
+        return same4(a, b) && same4(a + n - 4, b + n - 4);
+    while (i < n && a[i] == b[i])
+        i++;
+    return i == n;
+}
+
 int names_find(const struct names *n, struct span lower)
 {
     if (lower.n == 0)
         return -1;
-    for (unsigned at = n->bucket[hash(lower)]; at; at = n->next[at - 1])
-        if (span_eq(names_text(n, (int)at - 1), lower))
+    for (unsigned at = n->bucket[hash(lower)]; at; at = n->next[at - 1]) {
+        struct span t = text(n, (int)at - 1);
+        if (t.n == lower.n && same(t.p, lower.p, t.n))
             return (int)at - 1;
+    }
     return n->prefix_first >> (lower.p[0] & 31) & 1 ? find_prefix(n, lower) : -1;
 }
 
