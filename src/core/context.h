@@ -67,6 +67,12 @@ struct context_notes {
 struct context *context_build(const struct head *in, void *mem, size_t cap,
                               struct context_notes *notes);
 
+/** No context of this head takes more memory. */
+static inline size_t context_bound(const struct head *in)
+{
+    return sizeof(struct context) + in->len + in->n * (NAMES_EXTRA_LEN + sizeof(": \r\n"));
+}
+
 /** What context_compose() needs to know of an outbound request besides its head. */
 struct context_out {
     const struct head *head;         /* kept fields of the outbound head: what the program wrote */

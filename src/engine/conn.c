@@ -204,6 +204,16 @@ bool conn_in_step(struct conn *c, int fd, bool outbound)
                     : !probe_consumed(fd, &n) || n == c->in_bytes;
 }
 
+/* The answer is remembered before the question, so that a change meanwhile is not forgotten. */
+bool conn_blocks(struct conn *c)
+{
+    if (__atomic_load_n(&c->blocks_known, __ATOMIC_ACQUIRE) && !power_of_two(c->in_checked))
+        return c->blocks;
+    __atomic_store_n(&c->blocks_known, true, __ATOMIC_SEQ_CST);
+    c->blocks = probe_blocks(c->fd);
+    return c->blocks;
+}
+
 int conn_sent_all(const struct conn *c)
 {
     uint64_t n;
@@ -239,21 +249,16 @@ void conn_block_release(void *block)
     arena_release(&blocks, block);
 }
 
-struct context *conn_keep_context(struct context *built)
+/* Which pool a block is of, its chunks know (arena_release asks where it lies). */
+void *conn_context_block(size_t need, size_t *size)
 {
-    if (built->size > SMALL_CONTEXT)
-        return built;
-    struct context *kept = arena_block(&small_contexts);
-    if (!kept)
-        return built;
-    memcpy(kept, built, built->size);
-    conn_block_release(built);
-    return kept;
+    void *small = need <= SMALL_CONTEXT ? arena_block(&small_contexts) : NULL;
+    *size = small ? SMALL_CONTEXT : STORE_SIZE;
+    return small ? small : conn_block();
 }
 
 void conn_context_release(struct context *ctx)
 {
-    if (!ctx)
-        return;
-    arena_release(ctx->size > SMALL_CONTEXT ? &blocks : &small_contexts, ctx);
+    if (ctx && !arena_release(&small_contexts, ctx))
+        arena_release(&blocks, ctx);
 }

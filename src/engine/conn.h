@@ -62,6 +62,8 @@ struct conn {
     bool sending; /* a send call is between its two phases */
     bool in_down; /* this direction is not followed any more */
     bool out_down;
+    bool blocks;       /* O_NONBLOCK was not set when last asked ... */
+    bool blocks_known; /* ... and nobody has changed it since; atomic */
     bool identified; /* dev, ino are known */
     bool addressed;  /* addr is known */
     uint32_t refs;   /* fd numbers */
@@ -133,6 +135,10 @@ bool conn_verify(struct conn *c, int fd);
  *  (not TCP). */
 bool conn_in_step(struct conn *c, int fd, bool outbound);
 
+/** Do its reads block? Asked anew whenever a hook has seen the flag being set, and at the first,
+ *  second, fourth ... request. */
+bool conn_blocks(struct conn *c);
+
 /** Has nothing been sent that we did not see? 1 yes, 0 no, -1 the kernel cannot tell. */
 int conn_sent_all(const struct conn *c);
 
@@ -143,9 +149,8 @@ void conn_store_release(struct conn *c);
 /** Blocks for contexts and insertions. */
 void *conn_block(void);
 void conn_block_release(void *block);
-/** Keep a context that was built in a conn_block(): moved to a small block where it fits. Takes
- *  over the block. */
-struct context *conn_keep_context(struct context *built);
+/** A block for a context of at most `need` bytes (a large one has room for any); its size. */
+void *conn_context_block(size_t need, size_t *size);
 void conn_context_release(struct context *ctx);
 
 #endif

@@ -24,6 +24,9 @@ _Static_assert(sizeof(count_names) / sizeof(count_names[0]) == COUNT_ALL, "one n
 
 void count_notes(unsigned base, const struct context_notes *notes)
 {
+    static const struct context_notes none;
+    if (memcmp(notes, &none, sizeof(none)) == 0)
+        return;
     for (unsigned i = 0; i < CONTEXT_N_COUNT; i++)
         for (unsigned n = notes->count[i]; n > 0; n--)
             count(base + i);

@@ -79,6 +79,7 @@ void engine_listening(int fd);
 void engine_accepted(int listener, int fd);
 void engine_connecting(int fd); /* before the call */
 void engine_connected(int fd);  /* after it: a socket that was used before begins anew */
+void engine_flags(int fd);      /* O_NONBLOCK was set or cleared */
 void engine_epoll(int fd);      /* an epoll instance was made */
 void engine_stray(int fd);      /* bytes move by a call whose bytes nobody can follow */
 void engine_restricted(

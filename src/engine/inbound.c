@@ -9,7 +9,6 @@
 #include "engine/count.h"
 #include "engine/engine.h"
 #include "engine/flow.h"
-#include "sys/probe.h"
 
 bool inbound_plausible(const char *p, size_t n)
 {
@@ -55,23 +54,27 @@ static void close_exchange(struct conn *c, bool complete)
 
 static struct context *capture(struct conn *c)
 {
-    void *block = conn_block();
+    const struct head *head = &c->store->head;
+    if (head->n == 0 && head->dropped == 0)
+        return NULL;
+    size_t size;
+    void *block = conn_context_block(context_bound(head), &size);
     if (!block)
         return NULL;
     struct context_notes notes = {{0}};
-    struct context *ctx = context_build(&c->store->head, block, STORE_SIZE, &notes);
+    struct context *ctx = context_build(head, block, size, &notes);
     count_notes(COUNT_CAPTURE, &notes);
     if (ctx->n == 0) {
-        conn_block_release(block);
+        conn_context_release(ctx);
         return NULL;
     }
     count(COUNT_CONTEXTS);
-    return conn_keep_context(ctx);
+    return ctx;
 }
 
-static uint8_t mode_of(const struct conn *c, bool waits)
+static uint8_t mode_of(struct conn *c, bool waits)
 {
-    return waits && probe_blocks(c->fd) ? MODE_BLOCKING : MODE_NONBLOCKING;
+    return waits && conn_blocks(c) ? MODE_BLOCKING : MODE_NONBLOCKING;
 }
 
 /* The request direction is not understood any more. @return whether the connection is still of

@@ -196,6 +196,13 @@ void engine_connected(int fd)
     guard_leave();
 }
 
+void engine_flags(int fd)
+{
+    struct conn *c = fdtab_kind(fd) == FD_CONN ? fdtab_conn(fd) : NULL;
+    if (c)
+        __atomic_store_n(&c->blocks_known, false, __ATOMIC_SEQ_CST);
+}
+
 void engine_epoll(int fd)
 {
     set_kind_guarded(fd, FD_EPOLL);

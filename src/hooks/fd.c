@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/ioctl.h>
 
 int hook_close(int fd)
 {
@@ -43,16 +44,27 @@ int hook_dup3(int fd, int to, int flags)
     return duplicated(fd, REAL(dup3)(fd, to, flags));
 }
 
+static int changed(int fd, int cmd, int r)
+{
+    if (cmd == F_SETFL)
+        engine_flags(fd);
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, r) : r;
+}
+
 int hook_fcntl(int fd, int cmd, long arg)
 {
-    if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
-        return REAL(fcntl)(fd, cmd, arg);
-    return duplicated(fd, REAL(fcntl)(fd, cmd, arg));
+    return changed(fd, cmd, REAL(fcntl)(fd, cmd, arg));
 }
 
 int hook_fcntl64(int fd, int cmd, long arg)
 {
-    if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
-        return REAL(fcntl64)(fd, cmd, arg);
-    return duplicated(fd, REAL(fcntl64)(fd, cmd, arg));
+    return changed(fd, cmd, REAL(fcntl64)(fd, cmd, arg));
+}
+
+int hook_ioctl(int fd, unsigned long request, void *arg)
+{
+    int r = REAL(ioctl)(fd, request, arg);
+    if (request == FIONBIO && !is_foreign(fd))
+        engine_flags(fd);
+    return r;
 }

@@ -95,7 +95,12 @@ static COLD void made(long nr, long a, long b, long d, long r)
     case SYS_accept4:
         engine_accepted((int)a, (int)r);
         break;
+    case SYS_ioctl:
+        engine_flags((int)a);
+        break;
     case SYS_fcntl: /* most of its commands return no number */
+        if (b == F_SETFL)
+            engine_flags((int)a);
         if (b == F_DUPFD || b == F_DUPFD_CLOEXEC)
             engine_duplicated((int)a, (int)r);
         break;

@@ -128,9 +128,11 @@ void *arena_block(struct arena_pool *pool)
     return block ? block : cut(pool);
 }
 
-void arena_release(struct arena_pool *pool, void *block)
+bool arena_release(struct arena_pool *pool, void *block)
 {
     uint32_t index = index_of(pool, block);
-    if (index != UINT32_MAX)
-        push(pool, block, index);
+    if (index == UINT32_MAX)
+        return false;
+    push(pool, block, index);
+    return true;
 }

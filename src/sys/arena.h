@@ -10,6 +10,7 @@
 #ifndef TB_SYS_ARENA_H
 #define TB_SYS_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,8 +34,8 @@ struct arena_pool {
 /** A block of undefined content, 16-aligned; NULL when the bound is reached. */
 void *arena_block(struct arena_pool *pool);
 
-/** Give it back. */
-void arena_release(struct arena_pool *pool, void *block);
+/** Give it back. @return false: it is not of this pool */
+bool arena_release(struct arena_pool *pool, void *block);
 
 /** Zeroed pages, not counted; NULL on failure. */
 void *arena_map(size_t size);

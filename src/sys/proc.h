@@ -11,14 +11,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Notice a fork. Cheap: one load in the usual case. @return true on the first call in a child */
-bool proc_check(void);
+/** The pid, on a page that a fork wipes; NULL until first use. Private to the next function. */
+extern int *proc_word;
+extern uint32_t proc_life;
+bool proc_begin(void);
+
+/** Notice a fork. Cheap: two loads in the usual case. @return true on the first call in a child */
+static inline bool proc_check(void)
+{
+    int *word = __atomic_load_n(&proc_word, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(word && __atomic_load_n(word, __ATOMIC_RELAXED), 1))
+        return false;
+    return proc_begin();
+}
 
 /** Has proc_check() been called in this process? No system call. */
-bool proc_known(void);
+static inline bool proc_known(void)
+{
+    int *word = __atomic_load_n(&proc_word, __ATOMIC_ACQUIRE);
+    return word && __atomic_load_n(word, __ATOMIC_RELAXED);
+}
 
 /** Counts forks on the way to this process; proc_check() first. */
-uint32_t proc_epoch(void);
+static inline uint32_t proc_epoch(void)
+{
+    return __atomic_load_n(&proc_life, __ATOMIC_RELAXED);
+}
 
 /** The pid as of the last proc_check(). */
 int proc_pid(void);
