@@ -2,6 +2,10 @@
 /*
  * http1_field: field lines (RFC 9112 5) and the empty line after them. Only the
  * fields that framing depends on are understood here; the rest is for the sink.
+ *
+ * Nearly every line is given whole, has a plain name, and means nothing to framing: such lines pass
+ * in one function, which looks at everything before it reports anything. What it declines goes
+ * through the states, with the same events.
  */
 #include "http1_int.h"
 
