@@ -177,13 +177,14 @@ static inline uint64_t tops_del(uint64_t w)
 static inline size_t run_of(const char *p, size_t n, unsigned low, bool del)
 {
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t w = word_at(p + i), stops = (w - EACH(low)) & TOPS;
-        if (del)
-            stops |= tops_del(w);
-        if (stops && (stops &= ~w) != 0) /* bytes of 0x80 and more only cost a second look */
-            return i + first_of(stops);
-    }
+    if (n >= 8)
+        for (size_t last = n - 8; i <= last; i += 8) {
+            uint64_t w = word_at(p + i), stops = (w - EACH(low)) & TOPS;
+            if (del)
+                stops |= tops_del(w);
+            if (stops && (stops &= ~w) != 0) /* bytes of 0x80 and more only cost a second look */
+                return i + first_of(stops);
+        }
     while (i < n && (uint8_t)p[i] >= low && !(del && p[i] == 0x7f))
         i++;
     return i;
