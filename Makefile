@@ -64,7 +64,9 @@ $(BUILD)/tracebaton: $(TOBJ)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(if $(SAN),-fsanitize=$(SAN)) -o $@ $(TOBJ) $(TOOL_LIBS)
 
-# Unit tests link the rooms they test; the sanitizers are always on.
+# Unit tests link the rooms they test, and Check; the sanitizers are always on.
+CHECK_CFLAGS = $(shell pkg-config --cflags check)
+CHECK_LIBS   = $(shell pkg-config --libs check)
 UNITFLAGS := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 UNITSRC   := $(wildcard src/core/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
 $(BUILD)/tests/unit/rooms.a: $(UNITSRC:src/%.c=$(BUILD)/unit/%.o)
@@ -76,7 +78,7 @@ $(BUILD)/unit/%.o: src/%.c
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/tests/unit/rooms.a
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(CC) $(UNITFLAGS) -Itests -o $@ $< $(BUILD)/tests/unit/rooms.a -lpthread
+	$(Q)$(CC) $(UNITFLAGS) $(CHECK_CFLAGS) -Itests -o $@ $< $(BUILD)/tests/unit/rooms.a $(CHECK_LIBS) -lpthread
 unit: $(UNIT)
 
 $(BUILD)/tests/bench: tests/bench/bench.c

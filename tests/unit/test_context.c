@@ -4,8 +4,7 @@
  * cases are rows: what came in, what the program sends, what must be added, in
  * this order and no byte else.
  */
-#define TAP_PROGRAM "context"
-#include "unit/tap.h"
+#include "unit/unit.h"
 
 #include <ctype.h>
 
@@ -34,21 +33,22 @@ struct row {
     const char *name, *in, *out, *want;
 };
 
-static void check_rows(const struct row *r, size_t n)
+static void check_row(const struct row *r)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct exchange x;
-        exchange_init(&x);
-        const char *got = exchange_run(&x, r[i].in, r[i].out);
-        if (!got)
-            tap_fail("a head was refused");
-        else if (strcmp(got, r[i].want) != 0)
-            tap_fail("added [%s], wanted [%s]", got, r[i].want);
-        exchange_done(&x);
-        tap_result(TAP_PROGRAM, r[i].name);
-    }
+    struct exchange x;
+    exchange_init(&x);
+    const char *got = exchange_run(&x, r->in, r->out);
+    CHECK_SAY(got, "a head was refused");
+    CHECK_SAY(strcmp(got, r->want) == 0, "added [%s], wanted [%s]", got, r->want);
+    exchange_done(&x);
 }
-#define ROWS(rows) check_rows(rows, sizeof(rows) / sizeof(rows[0]))
+
+/* A test a row. */
+#define ROWS(test, rows)                                                                           \
+    do {                                                                                           \
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)                                \
+            unit_add(rows[i].name, test, i);                                                       \
+    } while (0)
 
 static const struct row capture_rows[] = {
     {"R11: the order of insertion is ours, not the wire's", BAG TS BD BS BT TP RID, GET,
@@ -179,10 +179,34 @@ static const struct row peer_rows[] = {
     {"a folded Host: whom?", RID, "GET / HTTP/1.1\r\nHost: a.svc\r\n .b.com\r\n", ""},
 };
 
+START_TEST(capture_row)
+{
+    check_row(&capture_rows[_i]);
+}
+END_TEST
+
+START_TEST(app_row)
+{
+    check_row(&app_rows[_i]);
+}
+END_TEST
+
+START_TEST(request_row)
+{
+    check_row(&request_rows[_i]);
+}
+END_TEST
+
+START_TEST(peer_row)
+{
+    check_row(&peer_rows[_i]);
+}
+END_TEST
+
 /* --- what rows cannot say --------------------------------------------------------------------- */
 
 /* The address of a proxy says nothing about where an absolute-form request goes. */
-static void proxy_address(void)
+START_TEST(proxy_address)
 {
     struct exchange x;
     exchange_init(&x);
@@ -195,8 +219,9 @@ static void proxy_address(void)
     CHECK(!strcmp(exchange_run(&x, BAG, "GET https://b.com/ HTTP/1.1\r\nHost: b.com\r\n"), ""));
     exchange_done(&x);
 }
+END_TEST
 
-static void never_by_address(void)
+START_TEST(never_by_address)
 {
     struct exchange x;
     exchange_init(&x);
@@ -205,8 +230,9 @@ static void never_by_address(void)
     CHECK(x.composed.count[CONTEXT_N_PEER_NEVER] == 1);
     exchange_done(&x);
 }
+END_TEST
 
-static void connect_never(void)
+START_TEST(connect_never)
 {
     struct exchange x;
     struct head head;
@@ -225,8 +251,9 @@ static void connect_never(void)
     free(c);
     exchange_done(&x);
 }
+END_TEST
 
-static void insert_signed(void)
+START_TEST(insert_signed)
 {
     struct exchange x;
     exchange_init(&x);
@@ -237,6 +264,7 @@ static void insert_signed(void)
     CHECK(x.composed.count[CONTEXT_N_SIGNED] == 1);
     exchange_done(&x);
 }
+END_TEST
 
 static bool contradicts(const char *in, const char *own)
 {
@@ -251,7 +279,7 @@ static bool contradicts(const char *in, const char *own)
 
 /* Proof that the context is not the request's own: another trace id, not another span, another
  * spelling, a shortened id or a value that is no id at all. */
-static void contradiction(void)
+START_TEST(contradiction)
 {
     CHECK(contradicts(TP, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
     CHECK(contradicts(BM, "X-B3-TraceId: 1"));
@@ -273,8 +301,9 @@ static void contradiction(void)
     CHECK(!contradicts(BM, "x-b3-spanid: 1"));
     CHECK(!contradicts(AMZN, "x-amzn-trace-id: Root=1-00000000-bd862e3fe1be46a994272793"));
 }
+END_TEST
 
-static void app_identity(void)
+START_TEST(app_identity)
 {
     static const struct {
         const char *out;
@@ -293,8 +322,9 @@ static void app_identity(void)
         CHECK_FOR(context_app_identity(&head) == rows[i].yes, rows[i].out);
     }
 }
+END_TEST
 
-static void extras(void)
+START_TEST(extras)
 {
     struct exchange x;
     exchange_init(&x);
@@ -316,9 +346,10 @@ static void extras(void)
     CHECK(!strcmp(exchange_run(&x, "Cookie: s=1\r\n", "GET / HTTP/1.1\r\nHost: auth.svc\r\n"), ""));
     exchange_done(&x);
 }
+END_TEST
 
 /* A prefix rule follows its group's identity; authorization as an extra still tells signatures. */
-static void opt_in(void)
+START_TEST(opt_in)
 {
     struct exchange x;
     exchange_init(&x);
@@ -338,6 +369,7 @@ static void opt_in(void)
         RID));
     exchange_done(&x);
 }
+END_TEST
 
 /* --- sizes ------------------------------------------------------------------------------------ */
 
@@ -352,7 +384,7 @@ static char *repeat(const char *before, const char *unit, size_t times, const ch
 }
 
 /* Every built-in value is carried up to its cap and not beyond. */
-static void caps(void)
+START_TEST(caps)
 {
     for (int id = 0; id < NAMES_BUILTIN; id++) {
         const struct names_row *row = &names_rows[id];
@@ -374,9 +406,10 @@ static void caps(void)
         }
     }
 }
+END_TEST
 
 /* Baggage over its cap loses whole members from the end, wherever the cap falls. */
-static void long_baggage(void)
+START_TEST(long_baggage)
 {
     for (size_t len = 8150; len < 8260; len++) {
         struct exchange x;
@@ -394,9 +427,10 @@ static void long_baggage(void)
         exchange_done(&x);
     }
 }
+END_TEST
 
 /* However long it is: what fits of it is whole members. */
-static void huge_baggage(void)
+START_TEST(huge_baggage)
 {
     struct exchange x;
     exchange_init(&x);
@@ -413,9 +447,10 @@ static void huge_baggage(void)
     free(in);
     exchange_done(&x);
 }
+END_TEST
 
 /* Section 6: never past the next common limit, minus a spare; what goes first is the end of R11. */
-static void budget_bytes(void)
+START_TEST(budget_bytes)
 {
     static const char in[] = RID TP BM B3 TS BAG;
     size_t last = strlen(in);
@@ -452,8 +487,9 @@ static void budget_bytes(void)
         free((char *)seen[i]);
     }
 }
+END_TEST
 
-static void budget_lines(void)
+START_TEST(budget_lines)
 {
     for (uint32_t more = 80; more < 100; more++) {
         struct exchange x;
@@ -468,8 +504,9 @@ static void budget_lines(void)
         exchange_done(&x);
     }
 }
+END_TEST
 
-static void budget_top(void)
+START_TEST(budget_top)
 {
     static const struct {
         uint32_t size;
@@ -486,9 +523,10 @@ static void budget_top(void)
         exchange_done(&x);
     }
 }
+END_TEST
 
 /* More kept lines than there is room for: what is known is carried, and the loss is noted. */
-static void too_many_lines(void)
+START_TEST(too_many_lines)
 {
     struct exchange x;
     exchange_init(&x);
@@ -515,9 +553,10 @@ static void too_many_lines(void)
     free(whole);
     exchange_done(&x);
 }
+END_TEST
 
 /* The context's memory may be smaller than its contents: lines are dropped whole. */
-static void small_memory(void)
+START_TEST(small_memory)
 {
     static const char in[] = GET RID TP BM TS BAG;
     struct names names;
@@ -542,10 +581,11 @@ static void small_memory(void)
         free(c);
     }
 }
+END_TEST
 
 /* The store of a head may be full at any byte: what is not fully known is not carried, and where
  * what the program wrote is not fully known nothing is added. */
-static void full_store(void)
+START_TEST(full_store)
 {
     static const char in[] = GET RID "baggage: a=1,bb=22,ccc=333\r\n" TP;
     static const char own[] = GET "P-own: 1\r\nx-request-id: 1\r\n";
@@ -583,6 +623,7 @@ static void full_store(void)
     CHECK(reached == 5);
     exchange_done(&x);
 }
+END_TEST
 
 /* --- hostile bytes ---------------------------------------------------------------------------- */
 
@@ -604,7 +645,7 @@ static bool well_formed(const char *p)
 }
 
 /* Every byte value at every place of a head with something of every kind. */
-static void every_byte(void)
+START_TEST(every_byte)
 {
     static const char base[] = GET "Connection: x\r\n" RID TP TS BM B3 SW BAG
                                    "x-datadog-trace-id: 1\r\nx-datadog-tags: a=b\r\n" AMZN;
@@ -631,6 +672,7 @@ static void every_byte(void)
     free(in);
     exchange_done(&x);
 }
+END_TEST
 
 /* traceparent against a check that is written another way. */
 static bool naive_traceparent(const char *v, size_t n)
@@ -648,7 +690,7 @@ static bool naive_traceparent(const char *v, size_t n)
     return ok;
 }
 
-static void traceparent_oracle(void)
+START_TEST(traceparent_oracle)
 {
     static const char *const seeds[] = {
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -658,11 +700,11 @@ static void traceparent_oracle(void)
     unsigned good = 0;
     for (int i = 0; i < 200000; i++) {
         char v[80];
-        size_t n = strlen(strcpy(v, seeds[tap_random(3)]));
-        for (unsigned k = tap_random(3); k > 0; k--)
-            v[tap_random((unsigned)n)] = "0123456789abcdefF-. \x7f\x80g"[tap_random(22)];
-        if (tap_random(8) == 0)
-            n = tap_random((unsigned)n + 1);
+        size_t n = strlen(strcpy(v, seeds[unit_random(3)]));
+        for (unsigned k = unit_random(3); k > 0; k--)
+            v[unit_random((unsigned)n)] = "0123456789abcdefF-. \x7f\x80g"[unit_random(22)];
+        if (unit_random(8) == 0)
+            n = unit_random((unsigned)n + 1);
         bool want = naive_traceparent(v, n);
         char *exact = malloc(n + !n);
         memcpy(exact, v, n);
@@ -673,9 +715,10 @@ static void traceparent_oracle(void)
     }
     CHECK(good > 1000);
 }
+END_TEST
 
 /* SAFE, at every length and place, against the obvious loop. */
-static void safe_oracle(void)
+START_TEST(safe_oracle)
 {
     for (size_t n = 0; n < 40; n++)
         for (size_t at = 0; at < n; at++)
@@ -691,8 +734,9 @@ static void safe_oracle(void)
             }
     CHECK(!valid_value(VALID_SAFE, (struct span){"", 0}, false));
 }
+END_TEST
 
-static void tokens(void)
+START_TEST(tokens)
 {
     for (int c = 0; c < 256; c++) {
         char b[2] = {'x', (char)c};
@@ -701,10 +745,11 @@ static void tokens(void)
     }
     CHECK(!valid_token((struct span){"", 0}));
 }
+END_TEST
 
 /* A context in memory that somebody else wrote to: no byte beyond it is read, nothing unsafe
  * leaves. */
-static void damaged_context(void)
+START_TEST(damaged_context)
 {
     static const char in[] = GET RID TP TS BM B3 BAG;
     struct exchange x;
@@ -718,8 +763,9 @@ static void damaged_context(void)
     for (int i = 0; i < 60000; i++) {
         memset(bad, 'A', CONTEXT_MEM);
         memcpy(bad, good, size);
-        for (unsigned k = 1 + tap_random(3); k > 0; k--)
-            ((char *)bad)[tap_random(tap_random(2) ? (unsigned)size : 60)] = (char)tap_random(256);
+        for (unsigned k = 1 + unit_random(3); k > 0; k--)
+            ((char *)bad)[unit_random(unit_random(2) ? (unsigned)size : 60)] =
+                (char)unit_random(256);
         const char *got = exchange_compose(&x, bad, GET, strlen(GET));
         CHECK(got && well_formed(got));
         used += *got != 0;
@@ -730,9 +776,10 @@ static void damaged_context(void)
     free(c);
     exchange_done(&x);
 }
+END_TEST
 
 /* Random heads from pieces that matter, both ways. */
-static void random_heads(void)
+START_TEST(random_heads)
 {
     static const char *const pieces[] = {
         RID,
@@ -784,8 +831,8 @@ static void random_heads(void)
         char head[2][4096];
         for (int k = 0; k < 2; k++) {
             char *p = stpcpy(head[k], GET);
-            for (unsigned n = tap_random(k ? 6 : 14); n > 0; n--)
-                p = stpcpy(p, pieces[tap_random(sizeof(pieces) / sizeof(pieces[0]))]);
+            for (unsigned n = unit_random(k ? 6 : 14); n > 0; n--)
+                p = stpcpy(p, pieces[unit_random(sizeof(pieces) / sizeof(pieces[0]))]);
             strcpy(p, p[-1] == '\n' ? "" : "\r\n");
         }
         struct context *c = exchange_capture(&x, head[0], strlen(head[0]));
@@ -797,8 +844,9 @@ static void random_heads(void)
     CHECK(added > 2000);
     exchange_done(&x);
 }
+END_TEST
 
-static void strict_tracestate(void)
+START_TEST(strict_tracestate)
 {
     static const struct {
         const char *v;
@@ -823,8 +871,9 @@ static void strict_tracestate(void)
     }
     CHECK(!valid_value(VALID_TRACESTATE, (struct span){many, strlen(many)}, true));
 }
+END_TEST
 
-static void members(void)
+START_TEST(members)
 {
     static const struct {
         const char *v;
@@ -837,8 +886,9 @@ static void members(void)
                       rows[i].want,
                   rows[i].v);
 }
+END_TEST
 
-static void notes(void)
+START_TEST(notes)
 {
     struct context_notes n = {{0}};
     for (int i = 0; i < 300; i++)
@@ -848,38 +898,40 @@ static void notes(void)
         CHECK(*context_note_name((enum context_note)i));
     CHECK(!*context_note_name(CONTEXT_N_COUNT));
 }
+END_TEST
 
 int main(void)
 {
-    ROWS(capture_rows);
-    ROWS(app_rows);
-    ROWS(request_rows);
-    ROWS(peer_rows);
-    RUN(proxy_address);
-    RUN(never_by_address);
-    RUN(connect_never);
-    RUN(insert_signed);
-    RUN(contradiction);
-    RUN(app_identity);
-    RUN(extras);
-    RUN(opt_in);
-    RUN(caps);
-    RUN(long_baggage);
-    RUN(huge_baggage);
-    RUN(budget_bytes);
-    RUN(budget_lines);
-    RUN(budget_top);
-    RUN(too_many_lines);
-    RUN(small_memory);
-    RUN(full_store);
-    RUN(every_byte);
-    RUN(traceparent_oracle);
-    RUN(safe_oracle);
-    RUN(tokens);
-    RUN(strict_tracestate);
-    RUN(members);
-    RUN(damaged_context);
-    RUN(random_heads);
-    RUN(notes);
-    return tap_failed;
+    unit_begin("context");
+    ROWS(capture_row, capture_rows);
+    ROWS(app_row, app_rows);
+    ROWS(request_row, request_rows);
+    ROWS(peer_row, peer_rows);
+    UNIT(proxy_address);
+    UNIT(never_by_address);
+    UNIT(connect_never);
+    UNIT(insert_signed);
+    UNIT(contradiction);
+    UNIT(app_identity);
+    UNIT(extras);
+    UNIT(opt_in);
+    UNIT(caps);
+    UNIT(long_baggage);
+    UNIT(huge_baggage);
+    UNIT(budget_bytes);
+    UNIT(budget_lines);
+    UNIT(budget_top);
+    UNIT(too_many_lines);
+    UNIT(small_memory);
+    UNIT(full_store);
+    UNIT(every_byte);
+    UNIT(traceparent_oracle);
+    UNIT(safe_oracle);
+    UNIT(tokens);
+    UNIT(strict_tracestate);
+    UNIT(members);
+    UNIT(damaged_context);
+    UNIT(random_heads);
+    UNIT(notes);
+    return unit_run();
 }

@@ -8,20 +8,17 @@
  * model "kernel" takes k1, then k2, then the rest, over several calls as a
  * program that resends what it was not told would make them.
  */
-#include <stdio.h>
-#include <stdlib.h>
+#include "unit/unit.h"
 
 #include "core/edit.h"
 
 static unsigned long checked;
-static const char *failed;
 
-static void expect(bool ok, const char *what)
-{
-    checked++;
-    if (!ok && !failed)
-        failed = what;
-}
+#define EXPECT(cond, what)                                                                         \
+    do {                                                                                           \
+        checked++;                                                                                 \
+        CHECK_SAY(cond, "%s", what);                                                               \
+    } while (0)
 
 /* The right stream, built the obvious way. */
 static size_t model(const struct edit *e, const char *prog, char *out)
@@ -45,7 +42,7 @@ static size_t gather(const struct edit_piece *p, size_t n, char *out)
 {
     size_t sum = 0;
     for (size_t i = 0; i < n; i++) {
-        expect(p[i].n > 0, "no empty piece");
+        EXPECT(p[i].n > 0, "no empty piece");
         memcpy(out + sum, p[i].p, p[i].n);
         sum += p[i].n;
     }
@@ -62,8 +59,8 @@ static void check_pieces(const struct edit *e, const struct edit_piece *v, size_
             char got[32];
             size_t n = edit_pieces(e, from, v, nv, out, cap);
             size_t len = gather(out, n, got);
-            expect(len <= wire - from && memcmp(got, want + from, len) == 0, "pieces");
-            expect(n == cap || len == wire - from, "pieces end early");
+            EXPECT(len <= wire - from && memcmp(got, want + from, len) == 0, "pieces");
+            EXPECT(n == cap || len == wire - from, "pieces end early");
         }
 }
 
@@ -74,15 +71,15 @@ static void check_cuts(const struct edit *e, const char *prog, const char *want,
         struct edit_cut cut = edit_accepted(e, k);
         struct edit rest = {.total = e->total - cut.told, .lead = cut.owed};
         bool lead = cut.owed.n > 0 && cut.done == 0;
-        expect(cut.told <= e->total && cut.told <= k, "told");
-        expect(!lead || cut.told == 0, "owed lead");
+        EXPECT(cut.told <= e->total && cut.told <= k, "told");
+        EXPECT(!lead || cut.told == 0, "owed lead");
         for (unsigned i = cut.done; i < e->n; i++) {
             rest.ins[rest.n] = e->ins[i];
             rest.ins[rest.n++].at -= cut.told;
         }
         char again[32];
         size_t n = model(&rest, prog + cut.told, again);
-        expect(n == wire - k && memcmp(again, want + k, n) == 0, "the rest of the stream");
+        EXPECT(n == wire - k && memcmp(again, want + k, n) == 0, "the rest of the stream");
     }
 }
 
@@ -90,7 +87,7 @@ static void check(const struct edit *e, const char *prog)
 {
     char want[32];
     size_t wire = model(e, prog, want);
-    expect(edit_wire(e) == wire, "wire length");
+    EXPECT(edit_wire(e) == wire, "wire length");
     check_cuts(e, prog, want, wire);
     for (size_t a = 0; a <= e->total; a++)
         for (size_t b = a; b <= e->total; b++) {
@@ -100,7 +97,7 @@ static void check(const struct edit *e, const char *prog)
         }
 }
 
-int main(void)
+START_TEST(exhaustive)
 {
     static const char prog[] = "abcde", one[] = "XY", two[] = "UV", lead[] = "12";
     for (size_t total = 1; total <= 5; total++)
@@ -121,9 +118,13 @@ int main(void)
                     e.n = 0;
                 }
         }
-    if (failed)
-        printf("not ok edit-exhaustive: %s\n", failed);
-    else
-        printf("ok edit-exhaustive # %lu comparisons\n", checked);
-    return failed != NULL;
+    CHECK_SAY(checked > 1900000, "only %lu comparisons", checked);
+}
+END_TEST
+
+int main(void)
+{
+    unit_begin("edit");
+    unit_add("edit-exhaustive", exhaustive, 0);
+    return unit_run();
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_head: what is kept of a head, however it is cut and however little room there is. */
-#define TAP_PROGRAM "head"
-#include "unit/tap.h"
+#include "unit/unit.h"
 
 #include "core/head.h"
 #include "unit/warned.h"
@@ -70,7 +69,7 @@ static void check_request(const struct head *h)
     CHECK(!head_find(h, NAME_B3) && !head_find(h, NAME_SIGNATURE_INPUT));
 }
 
-static void every_cut(void)
+START_TEST(every_cut)
 {
     for (size_t cut = 0; cut < sizeof(request); cut++) {
         struct head h;
@@ -80,9 +79,10 @@ static void every_cut(void)
         check_request(&h);
     }
 }
+END_TEST
 
 /* A copy of the struct is a checkpoint: what was appended since is forgotten. */
-static void rollback(void)
+START_TEST(rollback)
 {
     static const char junk[] = "x-b3-traceid: 1\r\nbaggage: forgotten\r\nP-Two: 2\r\n";
     for (size_t cut = 40; cut < sizeof(request) - 3; cut++) {
@@ -103,9 +103,10 @@ static void rollback(void)
         check_request(&h);
     }
 }
+END_TEST
 
 /* Whatever the room: no byte is written beyond it, and what is not whole says so. */
-static void every_room(void)
+START_TEST(every_room)
 {
     struct head whole;
     char all[512];
@@ -128,8 +129,9 @@ static void every_room(void)
             free(store);
         }
 }
+END_TEST
 
-static void long_target(void)
+START_TEST(long_target)
 {
     for (size_t n = 8190; n < 8195; n++) {
         char *text = malloc(n + 64), *store = malloc(16384);
@@ -148,9 +150,10 @@ static void long_target(void)
         free(store);
     }
 }
+END_TEST
 
 /* One giant value does not take the room of the others. */
-static void giant_value(void)
+START_TEST(giant_value)
 {
     char *text = malloc(60000), *store = malloc(16384);
     struct head h;
@@ -168,8 +171,9 @@ static void giant_value(void)
     free(text);
     free(store);
 }
+END_TEST
 
-static void many_fields(void)
+START_TEST(many_fields)
 {
     char text[4096], store[4096], *p = text + sprintf(text, "GET / HTTP/1.1\r\n");
     struct head h;
@@ -180,16 +184,18 @@ static void many_fields(void)
     feed(&h, text, strlen(text), 100);
     CHECK(h.n == HEAD_FIELDS && h.dropped == 7);
 }
+END_TEST
 
 int main(void)
 {
+    unit_begin("head");
     names_default(&names);
     names_add(&names, SPAN("p-*"), warned);
-    RUN(every_cut);
-    RUN(rollback);
-    RUN(every_room);
-    RUN(long_target);
-    RUN(giant_value);
-    RUN(many_fields);
-    return tap_failed;
+    UNIT(every_cut);
+    UNIT(rollback);
+    UNIT(every_room);
+    UNIT(long_target);
+    UNIT(giant_value);
+    UNIT(many_fields);
+    return unit_run();
 }

@@ -5,28 +5,11 @@
  * value at every place of a head against tests/wire/naive.h.
  */
 #define _GNU_SOURCE
+#include "unit/unit.h"
+
 #include "wire/events.h"
 
-static int failed;
-static const char *why; /* the running test failed */
-
-/* The first thing that is wrong counts; the test goes on. */
-static void expect(bool ok, const char *what)
-{
-    if (!ok && !why)
-        why = what;
-}
-
-static void run(const char *name, void (*f)(void))
-{
-    why = NULL;
-    f();
-    if (why)
-        printf("not ok http1 %s: %s\n", name, why);
-    else
-        printf("ok http1 %s\n", name);
-    failed |= why != NULL;
-}
+#define EXPECT(cond, what) CHECK_SAY(cond, "%s", what)
 
 /* Scan on with nothing listening. */
 static enum http1_event scan(struct http1 *h, const char *p, size_t n, size_t *used)
@@ -46,21 +29,22 @@ static size_t until(struct http1 *h, enum http1_event last, const char *p)
         if (ev == HTTP1_MORE || ev == HTTP1_DOWN)
             break;
     }
-    expect(false, "the event did not come");
+    EXPECT(false, "the event did not come");
     return at;
 }
 
-static void reasons(void)
+START_TEST(reasons)
 {
     for (unsigned i = 0; i < HTTP1_R_COUNT; i++) {
-        expect(*http1_reason_name((enum http1_reason)i), "a reason without a name");
+        EXPECT(*http1_reason_name((enum http1_reason)i), "a reason without a name");
         for (unsigned k = 0; k < i; k++)
-            expect(strcmp(http1_reason_name((enum http1_reason)i),
+            EXPECT(strcmp(http1_reason_name((enum http1_reason)i),
                           http1_reason_name((enum http1_reason)k)) != 0,
                    "two reasons of one name");
     }
-    expect(!*http1_reason_name(HTTP1_R_COUNT), "a name where there is no reason");
+    EXPECT(!*http1_reason_name(HTTP1_R_COUNT), "a name where there is no reason");
 }
+END_TEST
 
 /* .started: false until the LF of the first start line, then true for good. */
 static void started_by(enum http1_direction d, const char *head, const char *then)
@@ -69,14 +53,14 @@ static void started_by(enum http1_direction d, const char *head, const char *the
     size_t line = strcspn(head, "\n"), used;
     http1_init(&h, d, false);
     for (size_t i = 0; head[i]; i++) {
-        expect(h.started == (i > line), "started at the wrong byte");
+        EXPECT(h.started == (i > line), "started at the wrong byte");
         scan(&h, head + i, 1, &used);
     }
     until(&h, HTTP1_DOWN, then);
-    expect(h.started, "not started any more");
+    EXPECT(h.started, "not started any more");
 }
 
-static void started(void)
+START_TEST(started)
 {
     static const char *const never[] = {"GET /\r\n", "GET / HTTP/1.1\n", "\x16\x03\x01",
                                         "PRI * HTTP/2.0\r\n", "hello world\r\n"};
@@ -86,77 +70,81 @@ static void started(void)
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
         http1_init(&h, HTTP1_REQUEST, false);
         until(&h, HTTP1_DOWN, never[i]);
-        expect(!h.started, "started by what is not HTTP/1");
+        EXPECT(!h.started, "started by what is not HTTP/1");
     }
 }
+END_TEST
 
 /* After the end everything about the message can still be read, until the next one begins. */
-static void readable_after_end(void)
+START_TEST(readable_after_end)
 {
     struct http1 h;
     size_t used;
     http1_init(&h, HTTP1_REQUEST, false);
     until(&h, HTTP1_END,
           "POST / HTTP/1.0\r\nExpect: 100-continue\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nab");
-    expect(http1_idle(&h) && h.method == HTTP1_M_POST && h.close && h.expect && h.length &&
+    EXPECT(http1_idle(&h) && h.method == HTTP1_M_POST && h.close && h.expect && h.length &&
                h.upgrade && h.minor == 0 && h.body == HTTP1_BODY_LENGTH && h.head_lines == 3,
            "something of the message was forgotten");
-    expect(scan(&h, NULL, 0, &used) == HTTP1_MORE && h.method == HTTP1_M_POST && h.close,
+    EXPECT(scan(&h, NULL, 0, &used) == HTTP1_MORE && h.method == HTTP1_M_POST && h.close,
            "forgotten by a call without bytes");
     scan(&h, "G", 1, &used);
-    expect(!http1_idle(&h) && !h.close && !h.expect && !h.length && !h.upgrade &&
+    EXPECT(!http1_idle(&h) && !h.close && !h.expect && !h.length && !h.upgrade &&
                h.head_bytes == 1 && h.head_lines == 0,
            "something of the last message is left");
 }
+END_TEST
 
-static void calls_without_bytes(void)
+START_TEST(calls_without_bytes)
 {
     struct http1 h;
     size_t used;
     http1_init(&h, HTTP1_REQUEST, false);
-    expect(http1_idle(&h) && scan(&h, NULL, 0, &used) == HTTP1_MORE && used == 0 &&
+    EXPECT(http1_idle(&h) && scan(&h, NULL, 0, &used) == HTTP1_MORE && used == 0 &&
                http1_idle(&h) && !h.started,
            "a fresh scanner");
     until(&h, HTTP1_EMPTY_LINE, "GET / HTTP/1.1\r\n\r\n");
-    expect(scan(&h, NULL, 0, &used) == HTTP1_MORE, "the empty line was said twice");
-    expect(scan(&h, "\r\nG", 3, &used) == HTTP1_HEAD && used == 2, "no head");
-    expect(!http1_idle(&h) && scan(&h, NULL, 0, &used) == HTTP1_END && used == 0, "no end is due");
-    expect(http1_idle(&h) && scan(&h, NULL, 0, &used) == HTTP1_MORE, "the end was said twice");
+    EXPECT(scan(&h, NULL, 0, &used) == HTTP1_MORE, "the empty line was said twice");
+    EXPECT(scan(&h, "\r\nG", 3, &used) == HTTP1_HEAD && used == 2, "no head");
+    EXPECT(!http1_idle(&h) && scan(&h, NULL, 0, &used) == HTTP1_END && used == 0, "no end is due");
+    EXPECT(http1_idle(&h) && scan(&h, NULL, 0, &used) == HTTP1_MORE, "the end was said twice");
     until(&h, HTTP1_HEAD, "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
-    expect(h.reason == HTTP1_R_NONE && scan(&h, NULL, 0, &used) == HTTP1_DOWN && used == 0 &&
+    EXPECT(h.reason == HTTP1_R_NONE && scan(&h, NULL, 0, &used) == HTTP1_DOWN && used == 0 &&
                h.reason == HTTP1_R_UPGRADE,
            "no refusal is due");
-    expect(scan(&h, "GET", 3, &used) == HTTP1_DOWN && used == 0, "the refusal is not final");
+    EXPECT(scan(&h, "GET", 3, &used) == HTTP1_DOWN && used == 0, "the refusal is not final");
 }
+END_TEST
 
 /* Bodies need not be shown, and cost the same whatever their size. */
-static void opaque(void)
+START_TEST(opaque)
 {
     struct http1 h;
     size_t used;
     const size_t tera = (size_t)1 << 40;
     http1_init(&h, HTTP1_RESPONSE, false);
     until(&h, HTTP1_HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 1099511627781\r\n\r\n");
-    expect(http1_opaque(&h) == tera + 5, "opaque bytes of a length");
-    expect(scan(&h, NULL, tera, &used) == HTTP1_MORE && used == tera, "a body was not skipped");
-    expect(http1_opaque(&h) == 5, "five are left");
-    expect(scan(&h, NULL, 5, &used) == HTTP1_END && used == 5, "its end");
-    expect(http1_opaque(&h) == 0, "opaque between messages");
+    EXPECT(http1_opaque(&h) == tera + 5, "opaque bytes of a length");
+    EXPECT(scan(&h, NULL, tera, &used) == HTTP1_MORE && used == tera, "a body was not skipped");
+    EXPECT(http1_opaque(&h) == 5, "five are left");
+    EXPECT(scan(&h, NULL, 5, &used) == HTTP1_END && used == 5, "its end");
+    EXPECT(http1_opaque(&h) == 0, "opaque between messages");
     until(&h, HTTP1_HEAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    expect(http1_opaque(&h) == 0, "a chunk size is not opaque");
-    expect(scan(&h, "10000000003\r\n", 13, &used) == HTTP1_MORE, "a chunk size");
-    expect(http1_opaque(&h) == tera + 3, "opaque bytes of a chunk");
-    expect(scan(&h, NULL, tera + 3, &used) == HTTP1_MORE && used == tera + 3, "a chunk");
-    expect(http1_opaque(&h) == 0, "the CR LF after a chunk is not opaque");
+    EXPECT(http1_opaque(&h) == 0, "a chunk size is not opaque");
+    EXPECT(scan(&h, "10000000003\r\n", 13, &used) == HTTP1_MORE, "a chunk size");
+    EXPECT(http1_opaque(&h) == tera + 3, "opaque bytes of a chunk");
+    EXPECT(scan(&h, NULL, tera + 3, &used) == HTTP1_MORE && used == tera + 3, "a chunk");
+    EXPECT(http1_opaque(&h) == 0, "the CR LF after a chunk is not opaque");
     until(&h, HTTP1_END, "\r\n0\r\n\r\n");
     until(&h, HTTP1_HEAD, "HTTP/1.1 200 OK\r\n\r\n");
-    expect(http1_close_delimited(&h) && http1_opaque(&h) == SIZE_MAX, "until close");
+    EXPECT(http1_close_delimited(&h) && http1_opaque(&h) == SIZE_MAX, "until close");
     for (unsigned i = 0; i < 3; i++)
-        expect(scan(&h, NULL, SIZE_MAX, &used) == HTTP1_MORE && used == SIZE_MAX, "ended");
+        EXPECT(scan(&h, NULL, SIZE_MAX, &used) == HTTP1_MORE && used == SIZE_MAX, "ended");
 }
+END_TEST
 
 /* Each response is framed by the request it answers. */
-static void answers(void)
+START_TEST(answers)
 {
     struct http1 h;
     size_t used;
@@ -166,11 +154,12 @@ static void answers(void)
     until(&h, HTTP1_END, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n");
     http1_answer_to(&h, HTTP1_M_GET);
     until(&h, HTTP1_END, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
-    expect(h.method == HTTP1_M_GET && h.status == 200, "not an answer to GET");
+    EXPECT(h.method == HTTP1_M_GET && h.status == 200, "not an answer to GET");
     http1_answer_to(&h, HTTP1_M_CONNECT);
     until(&h, HTTP1_HEAD, "HTTP/1.1 299 Tunnel\r\n\r\n");
-    expect(scan(&h, "x", 1, &used) == HTTP1_DOWN && h.reason == HTTP1_R_CONNECT, "no tunnel");
+    EXPECT(scan(&h, "x", 1, &used) == HTTP1_DOWN && h.reason == HTTP1_R_CONNECT, "no tunnel");
 }
+END_TEST
 
 /* What the sink does not want it does not hear of. */
 static bool only_b(void *ctx, struct span name)
@@ -190,7 +179,7 @@ static void count_end(void *ctx, bool folded)
     *(size_t *)ctx += folded ? 10000 : 100;
 }
 
-static void unwanted(void)
+START_TEST(unwanted)
 {
     static const struct http1_sink sink = {deaf_piece, only_b, count_value, count_end};
     static const char head[] =
@@ -199,14 +188,15 @@ static void unwanted(void)
     struct http1 h;
     size_t used, heard = 0;
     http1_init(&h, HTTP1_REQUEST, false);
-    expect(http1_scan(&h, head, sizeof(head) - 1, &used, &sink, &heard) == HTTP1_EMPTY_LINE,
+    EXPECT(http1_scan(&h, head, sizeof(head) - 1, &used, &sink, &heard) == HTTP1_EMPTY_LINE,
            "no empty line");
-    expect(heard == 2 + 100 + 1 + 10000 + 0 + 100, "heard too much or too little");
-    expect(h.head_lines == 9, "lines");
+    EXPECT(heard == 2 + 100 + 1 + 10000 + 0 + 100, "heard too much or too little");
+    EXPECT(h.head_lines == 9, "lines");
 }
+END_TEST
 
 /* A copy is a checkpoint: from the empty line on, twice. */
-static void rollback(void)
+START_TEST(rollback)
 {
     static const char tail[] = "\r\nabcGET /2 HTTP/1.1\r\n";
     struct http1 h, copy;
@@ -216,29 +206,31 @@ static void rollback(void)
     copy = h;
     for (unsigned i = 0; i < 2; i++, h = copy) {
         until(&h, HTTP1_END, tail);
-        expect(h.method == HTTP1_M_POST, "another method");
+        EXPECT(h.method == HTTP1_M_POST, "another method");
     }
-    expect(scan(&h, "\rX", 2, &used) == HTTP1_DOWN && used == 1 && h.reason == HTTP1_R_BARE_CR,
+    EXPECT(scan(&h, "\rX", 2, &used) == HTTP1_DOWN && used == 1 && h.reason == HTTP1_R_BARE_CR,
            "a bare CR instead, after a rollback");
 }
+END_TEST
 
 /* Where the byte after the CR is given too, an empty line that is none is not reported. */
-static void looks_ahead(void)
+START_TEST(looks_ahead)
 {
     static const char head[] = "GET / HTTP/1.1\r\nA: b\r\n\rX";
     struct http1 h;
     size_t used, n = sizeof(head) - 1;
     http1_init(&h, HTTP1_REQUEST, false);
-    expect(scan(&h, head, n, &used) == HTTP1_DOWN && used == n - 2 && h.reason == HTTP1_R_BARE_CR,
+    EXPECT(scan(&h, head, n, &used) == HTTP1_DOWN && used == n - 2 && h.reason == HTTP1_R_BARE_CR,
            "an empty line, or another refusal");
     http1_init(&h, HTTP1_REQUEST, false);
-    expect(scan(&h, head, n - 1, &used) == HTTP1_EMPTY_LINE && used == n - 2, "no empty line");
-    expect(scan(&h, head + n - 2, 2, &used) == HTTP1_DOWN && used == 1 &&
+    EXPECT(scan(&h, head, n - 1, &used) == HTTP1_EMPTY_LINE && used == n - 2, "no empty line");
+    EXPECT(scan(&h, head + n - 2, 2, &used) == HTTP1_DOWN && used == 1 &&
                h.reason == HTTP1_R_BARE_CR,
            "no refusal later");
 }
+END_TEST
 
-static void many_lines(void)
+START_TEST(many_lines)
 {
     static char head[HTTP1_HEAD_MAX + 64];
     size_t at = (size_t)sprintf(head, "GET / HTTP/1.1\r\n");
@@ -249,12 +241,13 @@ static void many_lines(void)
     memcpy(head + at, "\r\n", 3);
     http1_init(&h, HTTP1_REQUEST, false);
     size_t used = until(&h, HTTP1_HEAD, head);
-    expect(used == at + 2 && h.head_bytes == at + 2 && h.head_lines == lines, "counts");
+    EXPECT(used == at + 2 && h.head_bytes == at + 2 && h.head_lines == lines, "counts");
     memcpy(head + at, "Foo: a\r\nFoo: b\r\n\r\n", 19);
     http1_init(&h, HTTP1_REQUEST, false);
     used = until(&h, HTTP1_DOWN, head);
-    expect(used == HTTP1_HEAD_MAX && h.reason == HTTP1_R_HEAD_TOO_LARGE, "too many lines");
+    EXPECT(used == HTTP1_HEAD_MAX && h.reason == HTTP1_R_HEAD_TOO_LARGE, "too many lines");
 }
+END_TEST
 
 /* --- every byte at every place ---------------------------------------------------------------- */
 
@@ -288,11 +281,9 @@ static void check(enum http1_direction d, const char *p, size_t n, agreement *ag
 {
     struct stream s = {.direction = d, .answers = HTTP1_M_GET, .p = p, .n = n};
     struct events e = events_of(&s, NULL, NULL, 0);
-    bool ok = !e.broken && agrees(&s, &e);
-    expect(ok, e.broken ? e.broken : "the naive reader disagrees");
-    if (!ok) {
+    if (e.broken || !agrees(&s, &e)) {
         events_visible(&e, p, n);
-        printf("# %s\n", e.text);
+        ck_abort_msg("%s: %s", e.broken ? e.broken : "the naive reader disagrees", e.text);
     }
     events_free(&e);
 }
@@ -317,27 +308,30 @@ static void every_byte(enum http1_direction d, const char *p, size_t from, agree
     }
 }
 
-static void every_byte_of_a_request(void)
+START_TEST(every_byte_of_a_request)
 {
     every_byte(HTTP1_REQUEST,
                "PUT /a HTTP/1.1\r\nHost: b\r\nFoo: c\r\n d\r\nContent-Length: 12\r\n\r\n", 0,
                agrees_on_head);
 }
+END_TEST
 
-static void every_byte_of_a_coding(void)
+START_TEST(every_byte_of_a_coding)
 {
     every_byte(HTTP1_REQUEST, "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 0,
                agrees_on_head);
 }
+END_TEST
 
-static void every_byte_of_a_response(void)
+START_TEST(every_byte_of_a_response)
 {
     every_byte(HTTP1_RESPONSE,
                "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 0,
                agrees_on_head);
 }
+END_TEST
 
-static void every_byte_of_chunks(void)
+START_TEST(every_byte_of_chunks)
 {
     static const char body[] = "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
                                "2\r\nab\r\n0A;x=\"y\" \r\n0123456789\r\n1 \r\n\n\r\n"
@@ -345,22 +339,24 @@ static void every_byte_of_chunks(void)
     head_bytes = (size_t)(strstr(body, "\r\n\r\n") + 4 - body);
     every_byte(HTTP1_REQUEST, body, head_bytes, agrees_on_chunks);
 }
+END_TEST
 
 int main(void)
 {
-    run("reasons", reasons);
-    run("started", started);
-    run("readable after the end", readable_after_end);
-    run("calls without bytes", calls_without_bytes);
-    run("opaque bytes", opaque);
-    run("answers", answers);
-    run("unwanted fields", unwanted);
-    run("rollback", rollback);
-    run("looks ahead", looks_ahead);
-    run("many lines", many_lines);
-    run("every byte of a request", every_byte_of_a_request);
-    run("every byte of a transfer coding", every_byte_of_a_coding);
-    run("every byte of a response", every_byte_of_a_response);
-    run("every byte of chunks", every_byte_of_chunks);
-    return failed;
+    unit_begin("http1");
+    unit_add("reasons", reasons, 0);
+    unit_add("started", started, 0);
+    unit_add("readable after the end", readable_after_end, 0);
+    unit_add("calls without bytes", calls_without_bytes, 0);
+    unit_add("opaque bytes", opaque, 0);
+    unit_add("answers", answers, 0);
+    unit_add("unwanted fields", unwanted, 0);
+    unit_add("rollback", rollback, 0);
+    unit_add("looks ahead", looks_ahead, 0);
+    unit_add("many lines", many_lines, 0);
+    unit_add("every byte of a request", every_byte_of_a_request, 0);
+    unit_add("every byte of a transfer coding", every_byte_of_a_coding, 0);
+    unit_add("every byte of a response", every_byte_of_a_response, 0);
+    unit_add("every byte of chunks", every_byte_of_chunks, 0);
+    return unit_run();
 }

@@ -4,8 +4,7 @@
  * groups, the user's own names, and looking names up. (tests/docs compares the
  * list with docs/headers.md.)
  */
-#define TAP_PROGRAM "names"
-#include "unit/tap.h"
+#include "unit/unit.h"
 
 #include <ctype.h>
 
@@ -51,10 +50,8 @@ static char *slurp(const char *path)
 {
     FILE *f = fopen(path, "r");
     char *text = calloc(1, 1 << 20);
-    if (!f || fread(text, 1, (1 << 20) - 1, f) == 0)
-        tap_fail("%s cannot be read", path);
-    if (f)
-        fclose(f);
+    CHECK_SAY(f && fread(text, 1, (1 << 20) - 1, f) > 0, "%s cannot be read", path);
+    fclose(f);
     return text;
 }
 
@@ -75,7 +72,7 @@ static int default_of(const char *note)
     return -1;
 }
 
-static void against_tsv(void)
+START_TEST(against_tsv)
 {
     static const char *const several[] = {"first", "join", "all"};
     char *text = slurp("tests/data/propagators.tsv");
@@ -90,8 +87,6 @@ static void against_tsv(void)
         int id;
         const struct names_row *r = f[6] ? row_named(f[1], &id) : NULL;
         CHECK_FOR(r != NULL, f[1]);
-        if (!r)
-            continue;
         rows++;
         CHECK_FOR(strcmp(names_groups[r->group], f[0]) == 0, f[1]);
         CHECK_FOR((r->match == MATCH_PREFIX) == (strcmp(f[2], "prefix") == 0), f[1]);
@@ -107,9 +102,10 @@ static void against_tsv(void)
     CHECK(rows == NAMES_BUILTIN);
     free(text);
 }
+END_TEST
 
 /* R11, what ids below 64 stand for, and that names are names. */
-static void rows_are_sane(void)
+START_TEST(rows_are_sane)
 {
     bool companion = false, user = false;
     for (int id = 0; id < NAMES_BUILTIN; id++) {
@@ -130,6 +126,7 @@ static void rows_are_sane(void)
     }
     CHECK(NAME_X_REQUEST_ID == 0);
 }
+END_TEST
 
 /* --- selecting -------------------------------------------------------------------------------- */
 
@@ -147,15 +144,16 @@ static void selected(const char *groups)
     }
 }
 
-static void by_default(void)
+START_TEST(by_default)
 {
     configure(NULL, "");
     selected(",request-id,tracecontext,b3,b3multi,datadog,sw8,xray,gcp,grpc-trace-bin,"
              "ot-span-context,baggage,");
     CHECK(names.extras == 0 && !warned_count);
 }
+END_TEST
 
-static void by_group(void)
+START_TEST(by_group)
 {
     for (int g = 0; g < GROUP_COUNT; g++) {
         char want[80];
@@ -167,8 +165,9 @@ static void by_group(void)
         CHECK_FOR(!warned_count, names_groups[g]);
     }
 }
+END_TEST
 
-static void lists(void)
+START_TEST(lists)
 {
     configure(" TraceContext ,\tB3Multi,b3multi,, ", "");
     selected(",request-id,tracecontext,b3multi,");
@@ -187,10 +186,11 @@ static void lists(void)
     names_default(&names);
     CHECK(!names.strict);
 }
+END_TEST
 
 /* --- the user's own --------------------------------------------------------------------------- */
 
-static void extras(void)
+START_TEST(extras)
 {
     configure(NULL, "X-Tenant, route-* ,x-tenant,ROUTE-*");
     CHECK(names.extras == 2 && !warned_count);
@@ -204,9 +204,10 @@ static void extras(void)
     selected(",request-id,tracecontext,b3,b3multi,datadog,sw8,xray,gcp,grpc-trace-bin,"
              "ot-span-context,baggage,");
 }
+END_TEST
 
 /* A name of the list keeps its row's rules. */
-static void known_extras(void)
+START_TEST(known_extras)
 {
     configure("tracecontext", "uber-trace-id,user-agent,b3,l5d-ctx-*,uberctx-tenant,x-datadog-*");
     CHECK(!warned_count);
@@ -221,8 +222,9 @@ static void known_extras(void)
     configure("none", "x-*-not-a-pattern,tracestate");
     CHECK(find("x-request-id") < 0 && find("tracestate") == NAME_TRACESTATE);
 }
+END_TEST
 
-static void credentials(void)
+START_TEST(credentials)
 {
     configure(NULL, "Cookie,authorization,jwt");
     CHECK(!warned_count && names.extras == 3);
@@ -232,8 +234,9 @@ static void credentials(void)
     configure(NULL, "");
     CHECK(find("authorization") == NAME_AUTH && find("cookie") < 0);
 }
+END_TEST
 
-static void needed(void)
+START_TEST(needed)
 {
     const char *const lists_[] = {NULL, "none", "b3"};
     for (int i = 0; i < 3; i++) {
@@ -244,8 +247,9 @@ static void needed(void)
         CHECK(find("hos") < 0 && find("hosts") < 0 && find("") < 0);
     }
 }
+END_TEST
 
-static void refused(void)
+START_TEST(refused)
 {
     static const char *const bad[] = {
         "host",
@@ -287,8 +291,9 @@ static void refused(void)
     configure(NULL, "x-envoy-force-trace"); /* the one exception has its own row */
     CHECK(!warned_count && find("x-envoy-force-trace") == NAME_X_ENVOY_FORCE_TRACE);
 }
+END_TEST
 
-static void capacity(void)
+START_TEST(capacity)
 {
     char list[2048] = "", *p = list, name[NAMES_EXTRA_LEN + 2];
     for (int i = 0; i < NAMES_EXTRAS + 3; i++)
@@ -311,24 +316,25 @@ static void capacity(void)
         name[n] = 'a';
     }
 }
+END_TEST
 
 /* names_find() against a plain search, under random configurations. */
-static void against_search(void)
+START_TEST(against_search)
 {
     for (int i = 0; i < 300; i++) {
         char list[128] = "", extra[128] = "";
-        for (unsigned k = tap_random(5); k > 0; k--)
-            sprintf(list + strlen(list), "%s,", names_groups[tap_random(GROUP_COUNT)]);
-        for (unsigned k = tap_random(4); k > 0; k--)
-            sprintf(extra + strlen(extra), "%c%c%s,", "xyzq"[tap_random(4)], "-ab"[tap_random(3)],
-                    tap_random(2) ? "*" : "");
+        for (unsigned k = unit_random(5); k > 0; k--)
+            sprintf(list + strlen(list), "%s,", names_groups[unit_random(GROUP_COUNT)]);
+        for (unsigned k = unit_random(4); k > 0; k--)
+            sprintf(extra + strlen(extra), "%c%c%s,", "xyzq"[unit_random(4)], "-ab"[unit_random(3)],
+                    unit_random(2) ? "*" : "");
         configure(list, extra);
         for (int k = 0; k < 300; k++) {
             char name[24];
             int want = -1;
-            size_t n = 1 + tap_random(6);
+            size_t n = 1 + unit_random(6);
             for (size_t j = 0; j < n; j++)
-                name[j] = "xyzqab-3"[tap_random(8)];
+                name[j] = "xyzqab-3"[unit_random(8)];
             name[n] = 0;
             for (int j = 0; j < names.extras; j++) {
                 const struct names_extra *x = &names.extra[j];
@@ -343,36 +349,39 @@ static void against_search(void)
         }
     }
 }
+END_TEST
 
 /* Whatever the lists are: no byte beyond them is read, nothing forbidden is let in. */
-static void hostile(void)
+START_TEST(hostile)
 {
     static const char bytes[] = "htxc*,, \t-\x01\x80oste:ookienv";
     for (int i = 0; i < 50000; i++) {
         char list[64];
-        size_t n = tap_random(sizeof(list) - 1);
+        size_t n = unit_random(sizeof(list) - 1);
         for (size_t k = 0; k < n; k++)
-            list[k] = bytes[tap_random(sizeof(bytes) - 1)];
+            list[k] = bytes[unit_random(sizeof(bytes) - 1)];
         list[n] = 0;
         configure(list, list);
         CHECK(find("host") == NAME_HOST && find("te") < 0 && find("x-envoy-x") < 0);
     }
 }
+END_TEST
 
 int main(void)
 {
-    RUN(against_tsv);
-    RUN(rows_are_sane);
-    RUN(by_default);
-    RUN(by_group);
-    RUN(lists);
-    RUN(extras);
-    RUN(known_extras);
-    RUN(credentials);
-    RUN(needed);
-    RUN(refused);
-    RUN(capacity);
-    RUN(against_search);
-    RUN(hostile);
-    return tap_failed;
+    unit_begin("names");
+    UNIT(against_tsv);
+    UNIT(rows_are_sane);
+    UNIT(by_default);
+    UNIT(by_group);
+    UNIT(lists);
+    UNIT(extras);
+    UNIT(known_extras);
+    UNIT(credentials);
+    UNIT(needed);
+    UNIT(refused);
+    UNIT(capacity);
+    UNIT(against_search);
+    UNIT(hostile);
+    return unit_run();
 }

@@ -4,8 +4,7 @@
  * of rules, an authority as a program writes it, the peer's address as text, and
  * the classes that are allowed ("!" for: nothing, ever).
  */
-#define TAP_PROGRAM "peers"
-#include "unit/tap.h"
+#include "unit/unit.h"
 
 #include <arpa/inet.h>
 
@@ -65,10 +64,9 @@ static void check(const struct row *r)
         if (bits >> c & 1)
             *g++ = "ITUC"[c];
     strcpy(g, bits == PEERS_NEVER ? "!" : "");
-    if (strcmp(got, r->want) != 0)
-        tap_fail("\"%s\" %s at %s: %s, wanted %s", r->rules, r->authority, r->addr, got, r->want);
-    if (warned_count)
-        tap_fail("warned: %s", warned_text);
+    CHECK_SAY(strcmp(got, r->want) == 0, "\"%s\" %s at %s: %s, wanted %s", r->rules, r->authority,
+              r->addr, got, r->want);
+    CHECK_SAY(!warned_count, "warned: %s", warned_text);
 }
 
 #define ROWS(...)                                                                                  \
@@ -78,7 +76,7 @@ static void check(const struct row *r)
             check(&rows[i]);                                                                       \
     } while (0)
 
-static void local_names(void)
+START_TEST(local_names)
 {
     ROWS({"", "reviews", "", "ITU"}, {"", "reviews:9080", "", "ITU"}, {"", "REVIEWS", "", "ITU"},
          {"", "reviews.", "", "ITU"}, {"", "a.b.svc", "", "ITU"}, {"", "a.b.SVC.", "", "ITU"},
@@ -87,8 +85,9 @@ static void local_names(void)
          {"", "x.localhost", "", "ITU"}, {"", "my_service-1", "", "ITU"},
          {"", "3f2a1bcd", "", "ITU"});
 }
+END_TEST
 
-static void foreign_names(void)
+START_TEST(foreign_names)
 {
     ROWS({"", "api.example.com", "", "I"}, {"", "api.example.com.", "", "I"}, {"", "", "", "I"},
          {"", "svc", "", "ITU"}, {"", ".svc", "", "I"}, {"", "a.svc.example.com", "", "I"},
@@ -96,17 +95,19 @@ static void foreign_names(void)
          {"", "exa mple", "", "I"}, {"", "a%2esvc", "", "I"}, {"", "caf\xc3\xa9", "", "I"},
          {"", "a/b", "", "I"}, {"", "a\\b", "", "I"});
 }
+END_TEST
 
 /* What resolvers take for numbers is not a name: 134744072 is 8.8.8.8. */
-static void numbers(void)
+START_TEST(numbers)
 {
     ROWS({"", "134744072", "", "I"}, {"", "0x08080808", "", "I"}, {"", "0X8.8", "", "I"},
          {"", "8.8", "", "I"}, {"", "010.0.0.1", "", "I"}, {"", "10.0.0.1.svc.0x1", "", "I"},
          {"", "10.0.0", "", "I"}, {"", "0xg", "", "ITU"}, {"", "134744072", "10.0.0.1", "ITU"},
          {"", "256.0.0.1", "", "I"}, {"", "1.2.3.4.5", "", "I"});
 }
+END_TEST
 
-static void literals(void)
+START_TEST(literals)
 {
     ROWS({"", "10.1.2.3", "", "ITU"}, {"", "10.1.2.3:8080", "", "ITU"},
          {"", "127.0.0.53", "", "ITU"}, {"", "172.16.0.1", "", "ITU"},
@@ -121,8 +122,9 @@ static void literals(void)
          {"", "[::ffff:8.8.8.8]", "", "I"}, {"", "[fd12::1%25eth0]", "", "ITU"},
          {"", "[fd12::1%eth0]:80", "", "ITU"});
 }
+END_TEST
 
-static void odd(void)
+START_TEST(odd)
 {
     ROWS({"", "[::1].example.com", "", "I"}, {"", "[::1", "", "I"}, {"", "[]", "", "I"},
          {"", "[svc]", "", "ITU"}, {"", "::1", "", "ITU"}, {"", "2001:db8::1", "", "I"},
@@ -132,9 +134,10 @@ static void odd(void)
          {"", "@", "", "I"}, {"", "reviews:", "", "ITU"}, {"", "reviews:http", "", "ITU"},
          {"", "[fd12::1]x", "", "I"});
 }
+END_TEST
 
 /* The name first, then the address; a literal is what it says. */
-static void addresses(void)
+START_TEST(addresses)
 {
     ROWS({"", "api.example.com", "10.0.0.1", "ITU"}, {"", "api.example.com", "8.8.8.8", "I"},
          {"", "", "10.0.0.1", "ITU"}, {"", "", "unix", "ITU"},
@@ -142,8 +145,9 @@ static void addresses(void)
          {"", "", "2001:db8::1", "I"}, {"", "reviews", "2001:db8::1", "ITU"},
          {"", "8.8.8.8", "unix", "I"});
 }
+END_TEST
 
-static void never(void)
+START_TEST(never)
 {
     ROWS({"", "169.254.169.254", "", "!"}, {"", "169.254.0.1:80", "", "!"},
          {"", "reviews", "169.254.169.254", "!"}, {"", "[fe80::1%25eth0]", "", "!"},
@@ -154,8 +158,9 @@ static void never(void)
          {"", "100.100.100.200", "", "!"}, {"", "168.63.129.16", "", "!"},
          {"", "169.253.1.1", "", "I"}, {"I=any;T=any;U=any;C=any", "169.254.169.254", "", "!"});
 }
+END_TEST
 
-static void rules(void)
+START_TEST(rules)
 {
     ROWS({"T=any", "api.example.com", "", "IT"}, {"T=any;U=any;C=any", "a.b.c", "", "ITUC"},
          {"I=none", "reviews", "", "TU"}, {"I=", "reviews", "", "TU"},
@@ -173,8 +178,9 @@ static void rules(void)
          {"c = auth.svc ; t = any", "auth.svc", "", "ITUC"}, {"T=mesh;T=none", "reviews", "", "IU"},
          {"C=any,mesh,a.b,", "a.b", "", "IC"}, {";;", "a", "", "ITU"});
 }
+END_TEST
 
-static void networks(void)
+START_TEST(networks)
 {
     ROWS({"T=10.9.0.0/16", "10.9.255.1", "", "ITU"}, {"T=10.9.0.0/16", "10.10.0.1", "", "IU"},
          {"T=10.9.0.0/16", "api.example.com", "10.9.0.1", "ITU"},
@@ -189,8 +195,9 @@ static void networks(void)
          {"T=198.51.100.0/23", "198.51.101.9", "", "IT"},
          {"T=198.51.100.0/25", "198.51.100.129", "", "I"}, {"T=8.0.0.0/7", "9.1.1.1", "", "IT"});
 }
+END_TEST
 
-static void not_understood(void)
+START_TEST(not_understood)
 {
     static const char *const bad[] = {
         "X=any",       "any",         "T=10.0.0.0/33",
@@ -211,8 +218,9 @@ static void not_understood(void)
         CHECK_FOR(r == 1u << PEER_I, bad[i]); /* nothing more goes anywhere */
     }
 }
+END_TEST
 
-static void signed_requests(void)
+START_TEST(signed_requests)
 {
     struct peers p;
     parse(&p, "signed=insert");
@@ -220,8 +228,9 @@ static void signed_requests(void)
     parse(&p, "signed=insert;signed = SKIP");
     CHECK(!p.insert_signed && !warned_count);
 }
+END_TEST
 
-static void capacity(void)
+START_TEST(capacity)
 {
     struct peers p;
     char text[4096] = "T=", *t = text + 2;
@@ -240,9 +249,10 @@ static void capacity(void)
     parse(&p, text);
     CHECK(warned_count == 1);
 }
+END_TEST
 
 /* Literals mean what inet_pton() says they mean. */
-static void against_inet_pton(void)
+START_TEST(against_inet_pton)
 {
     static const char *const seeds[] = {
         "1.2.3.4",         "255.255.255.255",     "::",
@@ -252,11 +262,11 @@ static void against_inet_pton(void)
     for (int i = 0; i < 300000; i++) {
         char a[64], rule[80];
         uint8_t ip[16] = {0};
-        size_t n = strlen(strcpy(a, seeds[tap_random(sizeof(seeds) / sizeof(seeds[0]))]));
-        for (unsigned k = tap_random(4); k > 0; k--)
-            a[tap_random((unsigned)n)] = "0123456789abcF::..:"[tap_random(19)];
-        if (tap_random(4) == 0)
-            a[n = tap_random((unsigned)n) + 1] = 0;
+        size_t n = strlen(strcpy(a, seeds[unit_random(sizeof(seeds) / sizeof(seeds[0]))]));
+        for (unsigned k = unit_random(4); k > 0; k--)
+            a[unit_random((unsigned)n)] = "0123456789abcF::..:"[unit_random(19)];
+        if (unit_random(4) == 0)
+            a[n = unit_random((unsigned)n) + 1] = 0;
         bool six = strchr(a, ':') != NULL;
         if (!six && a[n - 1] == '.')
             continue; /* one dot at the end is taken off */
@@ -274,19 +284,20 @@ static void against_inet_pton(void)
     }
     CHECK(good > 10000);
 }
+END_TEST
 
 /* Whatever the text is: no byte beyond it is read, and the never-list holds. */
-static void hostile(void)
+START_TEST(hostile)
 {
     static const char bytes[] = "ITUC=;,!+.*/:[]%@ \t\x01\x80"
                                 "anymesh019fF";
     for (int i = 0; i < 100000; i++) {
         char text[64], host[24];
-        size_t n = tap_random(sizeof(text) - 1), m = tap_random(sizeof(host) - 1);
+        size_t n = unit_random(sizeof(text) - 1), m = unit_random(sizeof(host) - 1);
         for (size_t k = 0; k < n; k++)
-            text[k] = bytes[tap_random(sizeof(bytes) - 1)];
+            text[k] = bytes[unit_random(sizeof(bytes) - 1)];
         for (size_t k = 0; k < m; k++)
-            host[k] = bytes[tap_random(sizeof(bytes) - 1)];
+            host[k] = bytes[unit_random(sizeof(bytes) - 1)];
         text[n] = host[m] = 0;
         struct peers p;
         parse(&p, text);
@@ -296,22 +307,24 @@ static void hostile(void)
         ask(&p, host, "", 0);
     }
 }
+END_TEST
 
 int main(void)
 {
-    RUN(local_names);
-    RUN(foreign_names);
-    RUN(numbers);
-    RUN(literals);
-    RUN(odd);
-    RUN(addresses);
-    RUN(never);
-    RUN(rules);
-    RUN(networks);
-    RUN(not_understood);
-    RUN(signed_requests);
-    RUN(capacity);
-    RUN(against_inet_pton);
-    RUN(hostile);
-    return tap_failed;
+    unit_begin("peers");
+    UNIT(local_names);
+    UNIT(foreign_names);
+    UNIT(numbers);
+    UNIT(literals);
+    UNIT(odd);
+    UNIT(addresses);
+    UNIT(never);
+    UNIT(rules);
+    UNIT(networks);
+    UNIT(not_understood);
+    UNIT(signed_requests);
+    UNIT(capacity);
+    UNIT(against_inet_pton);
+    UNIT(hostile);
+    return unit_run();
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_policy: the environment, as docs/configuration.md has it. */
-#define TAP_PROGRAM "policy"
-#include "unit/tap.h"
+#include "unit/unit.h"
 
 #include "engine/policy.h"
 #include "unit/warned.h"
@@ -43,7 +42,7 @@ static bool goes(enum peer_class cls, const char *to)
     return peers_allow(&policy.peers, cls, (struct span){to, strlen(to)}, &unknown);
 }
 
-static void defaults(void)
+START_TEST(defaults)
 {
     POLICY("PATH=/bin");
     CHECK(!policy.off && !policy.shadow && !policy.best && !policy.names.strict && !*policy.dir);
@@ -54,8 +53,9 @@ static void defaults(void)
     CHECK(!policy.peers.insert_signed && !warned_count);
     CHECK(!strstr(asked, "OTEL_SDK_DISABLED"));
 }
+END_TEST
 
-static void mode(void)
+START_TEST(mode)
 {
     static const struct {
         const char *text;
@@ -76,8 +76,9 @@ static void mode(void)
     POLICY("TRACEBATON_ATTRIBUTION=guess", "TRACEBATON_TRACESTATE=lax");
     CHECK(!policy.best && !policy.names.strict && warned_count == 2);
 }
+END_TEST
 
-static void propagators(void)
+START_TEST(propagators)
 {
     POLICY("OTEL_PROPAGATORS=tracecontext,baggage");
     CHECK(carries("traceparent") && carries("x-request-id") && !carries("b3") && !warned_count);
@@ -94,8 +95,9 @@ static void propagators(void)
     POLICY("TRACEBATON_TRACESTATE=strict", "TRACEBATON_PROPAGATORS=tracecontext");
     CHECK(policy.names.strict);
 }
+END_TEST
 
-static void headers_and_peers(void)
+START_TEST(headers_and_peers)
 {
     POLICY("TRACEBATON_HEADERS=x-a, x-team-*", "TRACEBATON_PEERS=U=none;C=auth.svc;signed=insert");
     CHECK(carries("x-a") && carries("x-team-b") && !carries("x-team-"));
@@ -104,9 +106,10 @@ static void headers_and_peers(void)
     POLICY("TRACEBATON_HEADERS=host,x-ok", "TRACEBATON_PEERS=bogus;T=any");
     CHECK(warned_count == 2 && carries("x-ok") && goes(PEER_T, "a.com"));
 }
+END_TEST
 
 /* A credential without peers is carried nowhere, and that is said. */
-static void credentials(void)
+START_TEST(credentials)
 {
     POLICY("TRACEBATON_HEADERS=cookie,jwt,x-a");
     CHECK(warned_count == 2 && strstr(warned_text, "(cookie)") && strstr(warned_text, "(jwt)"));
@@ -115,8 +118,9 @@ static void credentials(void)
     POLICY("TRACEBATON_HEADERS=cookie", "TRACEBATON_PEERS=C=a.svc");
     CHECK(!warned_count);
 }
+END_TEST
 
-static void directory(void)
+START_TEST(directory)
 {
     POLICY("TRACEBATON_DIR=/run/baton");
     CHECK(strcmp(policy.dir, "/run/baton") == 0);
@@ -128,9 +132,10 @@ static void directory(void)
     POLICY(long_one);
     CHECK(!*policy.dir && warned_count == 1);
 }
+END_TEST
 
 /* Half a rule could mean something else than the whole: what is too long counts as unset. */
-static void too_long(void)
+START_TEST(too_long)
 {
     static const char *const names_[] = {
         "TRACEBATON",       "TRACEBATON_PROPAGATORS", "TRACEBATON_HEADERS",
@@ -147,15 +152,17 @@ static void too_long(void)
         free(text);
     }
 }
+END_TEST
 
 int main(void)
 {
-    RUN(defaults);
-    RUN(mode);
-    RUN(propagators);
-    RUN(headers_and_peers);
-    RUN(credentials);
-    RUN(directory);
-    RUN(too_long);
-    return tap_failed;
+    unit_begin("policy");
+    UNIT(defaults);
+    UNIT(mode);
+    UNIT(propagators);
+    UNIT(headers_and_peers);
+    UNIT(credentials);
+    UNIT(directory);
+    UNIT(too_long);
+    return unit_run();
 }

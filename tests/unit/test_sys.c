@@ -2,12 +2,11 @@
 /* test_sys: the platform room: blocks are never handed out twice, forks and vforks are told apart,
  * counters reach their page, the guard sees through a longjmp. */
 #define _GNU_SOURCE
+#include "unit/unit.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,15 +19,6 @@
 #include "sys/page.h"
 #include "sys/probe.h"
 #include "sys/proc.h"
-
-static int failed;
-
-static void check(int ok, const char *name)
-{
-    printf(ok ? "ok %s\n" : "not ok %s: see the source\n", name);
-    fflush(stdout);
-    failed |= !ok;
-}
 
 /* --- arena ------------------------------------------------------------------------------------ */
 
@@ -50,24 +40,44 @@ static void *churn(void *arg)
     return NULL;
 }
 
-static void arena(void)
+START_TEST(arena_threads)
 {
     pthread_t t[4];
     for (uintptr_t i = 0; i < 4; i++)
         pthread_create(&t[i], NULL, churn, (void *)(i * 1000));
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
-    check(!twice, "no-block-belongs-to-two-threads");
+    CHECK(!twice);
+}
+END_TEST
+
+/* Take all there is. @return how many; `last` is the last. */
+static unsigned exhaust(void **last)
+{
     unsigned n = 0;
-    void *last = NULL;
     for (void *p; (p = arena_block(&large)) != NULL; n++) {
         memset(p, (int)n, 32768);
-        last = p;
+        *last = p;
     }
-    check(n > 1500 && n <= ARENA_MAX / 32768, "the-bound-is-kept");
-    arena_release(&large, last);
-    check(arena_block(&large) == last && arena_block(&large) == NULL, "what-is-given-back-comes-again");
+    return n;
 }
+
+START_TEST(arena_bound)
+{
+    void *last;
+    unsigned n = exhaust(&last);
+    CHECK(n > 1500 && n <= ARENA_MAX / 32768);
+}
+END_TEST
+
+START_TEST(arena_again)
+{
+    void *last = NULL;
+    exhaust(&last);
+    arena_release(&large, last);
+    CHECK(arena_block(&large) == last && arena_block(&large) == NULL);
+}
+END_TEST
 
 /* --- proc ------------------------------------------------------------------------------------- */
 
@@ -78,22 +88,49 @@ static int child_status(pid_t p)
     return status;
 }
 
+static uint32_t epoch;
+
 static void processes(void)
 {
     proc_check();
-    uint32_t epoch = proc_epoch();
-    check(!proc_check() && proc_pid() == getpid() && !proc_is_vfork_child(), "the-same-process");
+    epoch = proc_epoch();
+}
+
+START_TEST(same_process)
+{
+    CHECK(!proc_check() && proc_pid() == getpid() && !proc_is_vfork_child());
+}
+END_TEST
+
+START_TEST(fork_noticed)
+{
     pid_t p = fork();
     if (p == 0)
-        _exit(!(proc_check() && !proc_check() && proc_epoch() == epoch + 1 && proc_pid() == getpid() &&
-                !proc_is_vfork_child()));
-    check(child_status(p) == 0, "a-fork-is-noticed-once");
-    p = vfork();
+        _exit(!(proc_check() && !proc_check() && proc_epoch() == epoch + 1 &&
+                proc_pid() == getpid() && !proc_is_vfork_child()));
+    CHECK(child_status(p) == 0);
+    CHECK(!proc_check() && proc_epoch() == epoch && proc_pid() == getpid());
+}
+END_TEST
+
+START_TEST(vfork_guest)
+{
+    pid_t p = vfork();
     if (p == 0)
         _exit(!(proc_is_vfork_child() && proc_epoch() == epoch));
-    check(child_status(p) == 0, "a-vfork-child-knows-that-it-is-a-guest");
-    check(!proc_check() && proc_epoch() == epoch && proc_pid() == getpid(), "and-changes-nothing");
+    CHECK(child_status(p) == 0);
 }
+END_TEST
+
+START_TEST(vfork_changes_nothing)
+{
+    pid_t p = vfork();
+    if (p == 0)
+        _exit(!proc_is_vfork_child());
+    CHECK(child_status(p) == 0);
+    CHECK(!proc_check() && proc_epoch() == epoch && proc_pid() == getpid());
+}
+END_TEST
 
 /* --- page ------------------------------------------------------------------------------------- */
 
@@ -113,41 +150,77 @@ static uint64_t counter(const char *path, unsigned id)
     return v;
 }
 
+static char dir[32];
+
+/* Check's own process makes and removes the directory, whatever becomes of the test. */
+static void dir_make(void)
+{
+    strcpy(dir, "/tmp/tracebaton-page-XXXXXX");
+    CHECK(mkdtemp(dir));
+}
+
+static void dir_remove(void)
+{
+    char command[64];
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    CHECK(system(command) == 0);
+}
+
+/* The page of this process. */
+static const char *own_page(void)
+{
+    static char path[64];
+    snprintf(path, sizeof(path), "%s/%d.page", dir, getpid());
+    return path;
+}
+
 static void pages(void)
 {
     static const char *const names[] = {"first", "second"};
-    static char dir[] = "/tmp/tracebaton-page-XXXXXX";
-    char path[64];
-    struct stat st;
-    if (!mkdtemp(dir))
-        exit(1);
     page_count(0); /* before there is a page: ignored */
     page_init(dir, names, 2);
     page_count(1);
     page_add(1, 41);
     page_count(7); /* no such counter */
-    snprintf(path, sizeof(path), "%s/%d.page", dir, getpid());
-    check(counter(path, 0) == 0 && counter(path, 1) == 42, "counts-are-in-the-file");
-    check(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600, "nobody-else-may-read-it");
+}
+
+START_TEST(page_counts)
+{
+    CHECK(counter(own_page(), 0) == 0 && counter(own_page(), 1) == 42);
+}
+END_TEST
+
+START_TEST(page_mode)
+{
+    struct stat st;
+    CHECK(stat(own_page(), &st) == 0 && (st.st_mode & 0777) == 0600);
+}
+END_TEST
+
+START_TEST(page_of_a_child)
+{
     pid_t p = fork();
     if (p == 0) {
         page_count(0);
-        snprintf(path, sizeof(path), "%s/%d.page", dir, getpid());
-        _exit(!(counter(path, 0) == 1 && counter(path, 1) == 0 && unlink(path) == 0));
+        _exit(!(counter(own_page(), 0) == 1 && counter(own_page(), 1) == 0 &&
+                unlink(own_page()) == 0));
     }
-    check(child_status(p) == 0 && counter(path, 0) == 0, "a-fork-child-has-a-page-of-its-own");
-    p = fork();
+    CHECK(child_status(p) == 0 && counter(own_page(), 0) == 0);
+}
+END_TEST
+
+START_TEST(page_trap)
+{
+    pid_t p = fork();
     if (p == 0) { /* a trap where the child's page would be */
-        snprintf(path, sizeof(path), "%s/%d.page", dir, getpid());
-        if (symlink("/etc/passwd", path) != 0)
+        if (symlink("/etc/passwd", own_page()) != 0)
             _exit(1);
         page_count(0);
-        _exit(unlink(path) != 0);
+        _exit(unlink(own_page()) != 0);
     }
-    check(child_status(p) == 0, "a-name-that-exists-is-not-opened");
-    unlink(path);
-    rmdir(dir);
+    CHECK(child_status(p) == 0);
 }
+END_TEST
 
 /* --- guard, probe, next ----------------------------------------------------------------------- */
 
@@ -164,37 +237,101 @@ static __attribute__((noinline)) void deep(int n)
     (void)room[0];
 }
 
-static void guard(void)
+START_TEST(guard_nested)
 {
-    check(guard_enter() && !guard_enter(), "nested-entry-is-refused");
-    guard_leave();
-    check(guard_enter(), "left-means-free");
-    guard_leave();
-    if (setjmp(jump) == 0)
-        deep(4);
-    check(guard_enter(), "a-guard-whose-frames-are-gone-is-free");
+    CHECK(guard_enter() && !guard_enter());
     guard_leave();
 }
+END_TEST
 
-static void probes(void)
+START_TEST(guard_left)
+{
+    CHECK(guard_enter());
+    CHECK(!guard_enter());
+    guard_leave();
+    CHECK(guard_enter());
+    guard_leave();
+}
+END_TEST
+
+START_TEST(guard_jumped)
+{
+    if (setjmp(jump) == 0)
+        deep(4);
+    CHECK(guard_enter());
+    guard_leave();
+}
+END_TEST
+
+START_TEST(probes)
 {
     char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     mprotect(p + 4096, 4096, PROT_NONE);
-    check(probe_range(p, 4096) && !probe_range(p, 4097) && !probe_readable(NULL) && probe_range(p, 0), "probe-range");
-    check(!probe_socket(0, NULL, NULL) && !probe_socket(-1, NULL, NULL), "probe-socket");
-    check(next_find_any("a_name_that_nobody_has") == NULL && next_find_any("getpid") == (void *)getpid, "next-find");
+    CHECK(probe_range(p, 4096) && !probe_range(p, 4097));
+    CHECK(!probe_readable(NULL) && probe_range(p, 0));
+}
+END_TEST
+
+START_TEST(probe_no_socket)
+{
+    CHECK(!probe_socket(0, NULL, NULL) && !probe_socket(-1, NULL, NULL));
+}
+END_TEST
+
+START_TEST(next)
+{
+    CHECK(next_find_any("a_name_that_nobody_has") == NULL);
+    CHECK(next_find_any("getpid") == (void *)getpid);
+}
+END_TEST
+
+START_TEST(kill_switch)
+{
     setenv("TRACEBATON", "off", 1);
-    check(env_is_off(), "kill-switch");
+    CHECK(env_is_off());
+}
+END_TEST
+
+START_TEST(nothing_else)
+{
     setenv("TRACEBATON", "offset", 1);
-    check(!env_is_off() && env_get("TRACEBATON_NO_SUCH") == NULL, "and-nothing-else");
+    CHECK(!env_is_off() && env_get("TRACEBATON_NO_SUCH") == NULL);
+}
+END_TEST
+
+static void add_process(const char *name, const TTest *test)
+{
+    tcase_add_checked_fixture(unit_add(name, test, 0), processes, NULL);
+}
+
+static void add_page(const char *name, const TTest *test)
+{
+    TCase *c = unit_add(name, test, 0);
+    tcase_add_unchecked_fixture(c, dir_make, dir_remove);
+    tcase_add_checked_fixture(c, pages, NULL);
 }
 
 int main(void)
 {
-    processes();
-    pages();
-    guard();
-    probes();
-    arena(); /* last: it leaves nothing */
-    return failed;
+    unit_begin("sys");
+    add_process("the-same-process", same_process);
+    add_process("a-fork-is-noticed-once", fork_noticed);
+    add_process("a-vfork-child-knows-that-it-is-a-guest", vfork_guest);
+    add_process("and-changes-nothing", vfork_changes_nothing);
+    add_page("counts-are-in-the-file", page_counts);
+    add_page("nobody-else-may-read-it", page_mode);
+    add_page("a-fork-child-has-a-page-of-its-own", page_of_a_child);
+    add_page("a-name-that-exists-is-not-opened", page_trap);
+    unit_add("nested-entry-is-refused", guard_nested, 0);
+    unit_add("left-means-free", guard_left, 0);
+    unit_add("a-guard-whose-frames-are-gone-is-free", guard_jumped, 0);
+    unit_add("probe-range", probes, 0);
+    unit_add("probe-socket", probe_no_socket, 0);
+    unit_add("next-find", next, 0);
+    unit_add("kill-switch", kill_switch, 0);
+    unit_add("and-nothing-else", nothing_else, 0);
+    unit_add("no-block-belongs-to-two-threads", arena_threads, 0);
+    unit_add("the-bound-is-kept", arena_bound, 0);
+    unit_add("what-is-given-back-comes-again", arena_again, 0);
+    return unit_run();
 }

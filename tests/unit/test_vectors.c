@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_vectors: every row of trace-context-vectors.tsv through the scanner, capture and compose. */
+#include "unit/unit.h"
+
 #include "core/context.h"
 #include "data/vectors.h"
 
+static struct vector vectors[1000];
 static struct names names;
 static struct peers peers;
 static char store_in[65536], store_out[65536];
@@ -53,30 +56,44 @@ static const char *run(const struct vector *v)
     if (scan(&h, &out, store_out, wire, n) != HTTP1_EMPTY_LINE)
         return "the outbound head was refused";
     bool contradicts;
-    struct context_out o = {.head = &out, .peers = &peers, .method = h.method,
-                            .head_bytes = h.head_bytes, .head_lines = h.head_lines};
+    struct context_out o = {.head = &out,
+                            .peers = &peers,
+                            .method = h.method,
+                            .head_bytes = h.head_bytes,
+                            .head_lines = h.head_lines};
     n = context_compose(c, &o, added, sizeof(added), &contradicts, &notes);
     return vector_check(v, added, n);
 }
 
+START_TEST(vector)
+{
+    const struct vector *v = &vectors[_i];
+    peers_default(&peers);
+    names_default(&names);
+    if (strncmp(v->id, "jaeger.", 7) == 0)
+        names_select(&names, SPAN("tracecontext,baggage,jaeger"), quiet);
+    names.strict = vector_strict(v);
+    const char *why = run(v);
+    CHECK_SAY(!why, "%s", why);
+}
+END_TEST
+
+START_TEST(file)
+{
+    ck_abort_msg("it cannot be read, or has too many rows");
+}
+END_TEST
+
 int main(void)
 {
     FILE *f = fopen("tests/data/trace-context-vectors.tsv", "r");
-    struct vector v;
-    int failed = 0;
-    if (!f)
-        return puts("not ok vectors: file not found"), 1;
-    peers_default(&peers);
-    while (vector_next(f, &v)) {
-        names_default(&names);
-        if (strncmp(v.id, "jaeger.", 7) == 0)
-            names_select(&names, SPAN("tracecontext,baggage,jaeger"), quiet);
-        names.strict = vector_strict(&v);
-        const char *why = run(&v);
-        printf(why ? "not ok %s: %s\n" : "ok %s\n", v.id, why);
-        failed |= why != NULL;
-        free(v.text);
-    }
-    fclose(f);
-    return failed;
+    size_t n = 0, most = sizeof(vectors) / sizeof(vectors[0]);
+    unit_begin("vectors");
+    for (; f && n < most && vector_next(f, &vectors[n]); n++)
+        unit_add(vectors[n].id, vector, n);
+    if (n == 0 || n == most)
+        unit_add("the file", file, 0);
+    if (f)
+        fclose(f);
+    return unit_run();
 }

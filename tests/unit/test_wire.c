@@ -8,83 +8,80 @@
  * and less often at random.
  */
 #define _GNU_SOURCE
+#include "unit/unit.h"
+
 #include "wire/corpus.h"
 
 #define EVERY   4096
 #define STEP    4099
 #define RANDOMS 40
 
-static int failed;
+static struct unit {
+    char name[224]; /* FILE: NAME */
+    struct wire_case w;
+    char error[160]; /* instead of a case */
+} * units;
+static size_t count;
 
-static void not_ok(const char *file, const char *name, const char *why)
-{
-    printf("not ok wire %s: %s: %s\n", file, name, why);
-    failed = 1;
-}
-
-/* The first line in which two texts differ. */
-static void show_difference(const char *want, const char *got)
-{
-    while (*want && *got) {
-        size_t a = strcspn(want, "\n") + 1, b = strcspn(got, "\n") + 1;
-        if (a != b || memcmp(want, got, a) != 0)
-            break;
-        want += a;
-        got += b;
-    }
-    printf("# want %.*s\n", (int)strcspn(want, "\n"), want);
-    printf("# got  %.*s\n", (int)strcspn(got, "\n"), got);
-}
-
-/* Scan cut in this way; @return whether the events are those wanted and no rule was broken. */
-static bool same(const struct wire_case *w, const char *want, events_cut *cut, void *how,
-                 uint64_t seed)
+/* Scan cut in this way: the events are those of the case and no rule is broken. */
+static void check(const struct wire_case *w, events_cut *cut, void *how, uint64_t seed,
+                  const char *cut_how)
 {
     struct events e = events_of(&w->stream, cut, how, seed);
-    bool ok = !e.broken && strcmp(want, e.text) == 0;
-    if (e.broken)
-        printf("# %s at %zu\n", e.broken, e.broken_at);
-    else if (!ok)
-        show_difference(want, e.text);
+    const char *want = w->expect, *got = e.text;
+    CHECK_SAY(!e.broken, "%s at %zu, %s", e.broken, e.broken_at, cut_how);
+    if (strcmp(want, got) != 0) {
+        while (*want == *got) /* to the first line that differs */
+            want++, got++;
+        while (want > w->expect && want[-1] != '\n')
+            want--, got--;
+        ck_abort_msg("other events %s: wanted %.*s, got %.*s", cut_how, (int)strcspn(want, "\n"),
+                     want, (int)strcspn(got, "\n"), got);
+    }
     events_free(&e);
-    return ok;
 }
 
-static const char *run(const struct wire_case *w)
+START_TEST(one)
 {
-    static char why[80];
+    const struct wire_case *w = &units[_i].w;
+    char cut_how[80];
     bool big = w->stream.n > EVERY;
-    if (!same(w, w->expect, NULL, NULL, 0))
-        return "other events than expected";
-    if (!same(w, w->expect, cut_bytes, NULL, 0))
-        return "other events one byte at a time";
-    for (size_t at = 1; at < w->stream.n; at += big ? STEP : 1)
-        if (!same(w, w->expect, cut_at, &at, 0)) {
-            snprintf(why, sizeof(why), "other events when cut at %zu", at);
-            return why;
-        }
+    CHECK_SAY(!*units[_i].error, "%s", units[_i].error);
+    check(w, NULL, NULL, 0, "in one piece");
+    check(w, cut_bytes, NULL, 0, "one byte at a time");
+    for (size_t at = 1; at < w->stream.n; at += big ? STEP : 1) {
+        snprintf(cut_how, sizeof(cut_how), "when cut at %zu", at);
+        check(w, cut_at, &at, 0, cut_how);
+    }
     for (uint64_t seed = 1; seed <= RANDOMS; seed += big ? 10 : 1) {
         uint64_t cuts = seed * 0x9e3779b97f4a7c15u;
-        if (!same(w, w->expect, cut_random, &cuts, seed))
-            return "other events in random pieces with rollbacks";
+        check(w, cut_random, &cuts, seed, "in random pieces with rollbacks");
     }
-    return NULL;
+}
+END_TEST
+
+static struct unit *more(const char *file, const char *name)
+{
+    units = realloc(units, (count + 1) * sizeof(*units));
+    if (!units)
+        abort();
+    struct unit *u = memset(&units[count++], 0, sizeof(*u));
+    snprintf(u->name, sizeof(u->name), "%s: %s", file, name);
+    return u;
 }
 
+/* The case is kept: it is not the reader's any more. */
 static void each(const char *file, struct wire_case *w)
 {
-    const char *why = run(w);
-    if (why)
-        not_ok(file, w->name, why);
-    else
-        printf("ok wire %s: %s\n", file, w->name);
+    more(file, w->name)->w = *w;
+    memset(w, 0, sizeof(*w));
 }
 
 static void bad(const char *file, const struct corpus *c)
 {
-    char why[160];
-    snprintf(why, sizeof(why), "line %u: %s", c->line, c->f ? c->error : "cannot be opened");
-    not_ok(file, "the file", why);
+    struct unit *u = more(file, "the file");
+    snprintf(u->error, sizeof(u->error), "line %u: %s", c->line,
+             c->f ? c->error : "cannot be opened");
 }
 
 /* For whoever writes a case: the events of every case, unjudged. */
@@ -100,7 +97,13 @@ static void show(const char *file, struct wire_case *w)
 int main(int argc, char **argv)
 {
     bool only_show = argc > 1 && strcmp(argv[1], "show") == 0;
-    if (corpus_all(only_show ? show : each, bad) == 0)
-        not_ok("tests/wire", "cases", "there are none");
-    return failed;
+    corpus_all(only_show ? show : each, bad);
+    for (size_t i = 0; only_show && i < count; i++)
+        printf("not ok wire %s: %s\n", units[i].name, units[i].error);
+    if (only_show)
+        return count > 0;
+    unit_begin("wire");
+    for (size_t i = 0; i < count; i++)
+        unit_add(units[i].name, one, i);
+    return unit_run();
 }
