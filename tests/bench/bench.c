@@ -6,14 +6,14 @@
  *   bench exchange N   a server side and a client side in one thread: read a request
  *                      with eight trace headers, send one, read its answer, answer (the two
  *                      far ends use raw system calls, which no hook sees)
+ *   bench told N       the same of a program that sends the eight headers itself: the bytes on the
+ *                      wire are then the same with and without the preload
  *   bench rss          print the resident set in KiB
  *
  * Each prints the thread's CPU nanoseconds a round.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,15 +39,18 @@ static void pass(long n)
     close(fd);
 }
 
-static const char request[] =
-    "GET /things?id=42 HTTP/1.1\r\nHost: shop.svc:8080\r\nUser-Agent: bench/1\r\nAccept: */*\r\n"
-    "x-request-id: 8cda17a5-eb41-4ced-9843-acc826f95c8c\r\n"
-    "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
-    "tracestate: rojo=00f067aa0ba902b7,congo=t61rcWkgMzE\r\n"
-    "x-b3-traceid: 80f198ee56343ba864fe8b2a57d3eff7\r\nx-b3-spanid: e457b5a2e4d86bd1\r\n"
-    "x-b3-parentspanid: 05e3ac9a4f6e3b90\r\nx-b3-sampled: 1\r\n"
-    "baggage: userId=alice,serverNode=DF%2028,isProduction=false\r\n\r\n";
-static const char call[] = "GET /next HTTP/1.1\r\nHost: stock.svc\r\nAccept: */*\r\n\r\n";
+#define EIGHT                                                                                      \
+    "x-request-id: 8cda17a5-eb41-4ced-9843-acc826f95c8c\r\n"                                       \
+    "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"                     \
+    "tracestate: rojo=00f067aa0ba902b7,congo=t61rcWkgMzE\r\n"                                      \
+    "x-b3-traceid: 80f198ee56343ba864fe8b2a57d3eff7\r\nx-b3-spanid: e457b5a2e4d86bd1\r\n"          \
+    "x-b3-parentspanid: 05e3ac9a4f6e3b90\r\nx-b3-sampled: 1\r\n"                                   \
+    "baggage: userId=alice,serverNode=DF%2028,isProduction=false\r\n"
+static const char request[] = "GET /things?id=42 HTTP/1.1\r\nHost: shop.svc:8080\r\nUser-Agent: "
+                              "bench/1\r\nAccept: */*\r\n" EIGHT "\r\n";
+#define CALL "GET /next HTTP/1.1\r\nHost: stock.svc\r\nAccept: */*\r\n"
+static const char plain[] = CALL "\r\n";
+static const char told[] = CALL EIGHT "\r\n";
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 static void must(ssize_t r)
@@ -58,30 +61,22 @@ static void must(ssize_t r)
     }
 }
 
-/* A connected TCP pair: [0] ends as accepted, [1] as connected. */
-static void tcp_pair(int fd[2])
+/* A unix pair: our part is the same as with TCP, and the kernel's part varies less. */
+static void pair(int fd[2])
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    int l = socket(AF_INET, SOCK_STREAM, 0);
-    fd[1] = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(l, (struct sockaddr *)&a, len) || listen(l, 1) ||
-        getsockname(l, (struct sockaddr *)&a, &len) || connect(fd[1], (struct sockaddr *)&a, len))
-        must(-1);
-    fd[0] = accept(l, NULL, NULL);
-    close(l);
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) + 1);
 }
 
-static void exchanges(long n)
+static void exchanges(long n, const char *call, size_t len)
 {
     int in[2], out[2];
     char buf[4096];
-    tcp_pair(in);
-    tcp_pair(out);
+    pair(in);
+    pair(out);
     for (long i = 0; i < n; i++) {
         must(raw3(SYS_write, in[1], (long)request, sizeof(request) - 1)); /* the service's client */
         must(recv(in[0], buf, sizeof(buf), 0));
-        must(send(out[1], call, sizeof(call) - 1, 0));
+        must(send(out[1], call, len, 0));
         must(raw3(SYS_read, out[0], (long)buf, sizeof(buf))); /* the upstream */
         must(raw3(SYS_write, out[0], (long)answer, sizeof(answer) - 1));
         must(recv(out[1], buf, sizeof(buf), 0));
@@ -106,9 +101,11 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "pass") == 0)
         pass(n);
     else if (argc > 1 && strcmp(argv[1], "exchange") == 0)
-        exchanges(n);
+        exchanges(n, plain, sizeof(plain) - 1);
+    else if (argc > 1 && strcmp(argv[1], "told") == 0)
+        exchanges(n, told, sizeof(told) - 1);
     else if (argc > 1 && strcmp(argv[1], "rss") == 0) {
-        exchanges(n);
+        exchanges(n, plain, sizeof(plain) - 1);
         rss();
         return 0;
     } else
