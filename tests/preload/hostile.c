@@ -743,6 +743,556 @@ static void sendmmsg_tests(void)
     test("sendmmsg-1025-pieces-in-the-second", pieces_1025, 1);
 }
 
+/* --- 6: one number, two connections ---------------------------------------------------------- */
+
+static void connect_again(int fd, int l, struct sockaddr_in *a, int *far)
+{
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+    need(connect(fd, &none, sizeof(none)) == 0, "connect to nothing");
+    need(fcntl(fd, F_SETFL, 0) == 0, "blocking");
+    need(connect(fd, (struct sockaddr *)a, sizeof(*a)) == 0, "connect again");
+    *far = (int)raw3(SYS_accept, l, 0, 0);
+}
+
+/* A connection that takes little before it is full, with the numbers of both ends and its listener.
+ */
+static int narrow(struct sockaddr_in *a, int fd[2])
+{
+    int size = 1, l = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t len = sizeof(*a);
+    *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(l, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    need(bind(l, (struct sockaddr *)a, len) == 0 && listen(l, 8) == 0 &&
+             getsockname(l, (struct sockaddr *)a, &len) == 0 &&
+             connect(fd[0], (struct sockaddr *)a, len) == 0,
+         "connect");
+    fd[1] = (int)raw3(SYS_accept, l, 0, 0);
+    fcntl(fd[0], F_SETFL, O_NONBLOCK);
+    return l;
+}
+
+static char long_lines[8192]; /* so long that a full buffer is sure to cut them */
+
+static void serve_long_lines(int in[2])
+{
+    int n = sprintf(long_lines, "baggage: ");
+    for (int i = 0; i < 40; i++)
+        n += sprintf(long_lines + n, "%skey%02d=%050d", i ? "," : "", i, i);
+    sprintf(long_lines + n, "\r\n");
+    serve(in, long_lines);
+}
+
+/* What such a connection takes at once. */
+static size_t narrow_capacity(void)
+{
+    static char bytes[1 << 20];
+    struct sockaddr_in a;
+    int fd[2], l = narrow(&a, fd);
+    long n = raw6(SYS_sendto, fd[0], (long)bytes, sizeof(bytes), MSG_DONTWAIT, 0, 0);
+    need(n > 0 && n < (long)sizeof(bytes), "a full connection");
+    raw_close(fd[0]), raw_close(fd[1]), close(l);
+    return (size_t)n;
+}
+
+/* Round i puts the insertion a kilobyte further on, so some round cuts it. */
+static const char *reconnect_owing(int how)
+{
+    static char got[65536];
+    struct sockaddr_in a, a2;
+    int in[2], fd[2], cuts = 0, l2 = listener(&a2);
+    size_t full = narrow_capacity();
+    const char *why = NULL;
+    (void)how;
+    serve_long_lines(in);
+    for (size_t at = 200; at < full + 1000 && at < 60000 && !why; at += 1000) {
+        int l = narrow(&a, fd), far;
+        make_request(at);
+        ssize_t told = send(fd[0], first.bytes, first.n, 0);
+        cuts += told == (ssize_t)at;
+        connect_again(fd[0], l2, &a2, &far);
+        raw_close(fd[1]), close(l);
+        fd[1] = far;
+        need(write(fd[0], call, sizeof(call) - 1) == sizeof(call) - 1, "write");
+        size_t n = to_the_end(fd, got, sizeof(got));
+        why = altered(got, n, call, sizeof(call) - 1, 0, long_lines);
+        close(fd[0]), raw_close(far);
+    }
+    printf("# reconnect: %d insertions were cut, a full connection holds %zu\n", cuts, full);
+    return why;
+}
+
+/* The first connection ends inside a body; as many bytes as it still wants are the next one's head,
+ * whose body looks like a request. */
+static const char *reconnect_inside_a_body(int how)
+{
+    char head[256], old[256], got[4096], all[1024];
+    struct sockaddr_in a, a2;
+    int in[2], far, l = listener(&a), l2 = listener(&a2), fd[2];
+    (void)how;
+    size_t n = (size_t)sprintf(
+        head, "POST /2 HTTP/1.1\r\nHost: next\r\nContent-Length: %zu\r\n\r\n", sizeof(decoy) - 1);
+    size_t m = (size_t)sprintf(
+        old, "POST /1 HTTP/1.1\r\nHost: next\r\nContent-Length: %zu\r\n\r\nabc", n + 3);
+    serve(in, line1);
+    fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+    need(connect(fd[0], (struct sockaddr *)&a, sizeof(a)) == 0, "connect");
+    fd[1] = (int)raw3(SYS_accept, l, 0, 0);
+    need(send(fd[0], old, m, 0) == (ssize_t)m, "send");
+    connect_again(fd[0], l2, &a2, &far);
+    raw_close(fd[1]);
+    fd[1] = far;
+    need(send(fd[0], head, n, 0) == (ssize_t)n, "send");
+    need(send(fd[0], decoy, sizeof(decoy) - 1, 0) == sizeof(decoy) - 1, "send");
+    sprintf(all, "%s%s", head, decoy);
+    size_t arrived = to_the_end(fd, got, sizeof(got));
+    return altered(got, arrived, all, strlen(all), 0, line1);
+}
+
+/* --- 7: waits for other inbound work --------------------------------------------------------- */
+
+static const char *carries_nothing(int fd[2])
+{
+    return carries(fd, "");
+}
+
+enum {
+    W_POLL,
+    W_PPOLL,
+    W_SELECT,
+    W_PSELECT6,
+    W_EPOLL_WAIT,
+    W_EPOLL_PWAIT,
+    W_EPOLL_PWAIT2,
+    WAITS,
+    W_NESTED = WAITS,
+    W_NESTED_LATE,
+    W_NESTED_TWICE,
+    W_INHERITED,
+    W_INHERITED_POLL,
+    W_CTL_BY_SYSCALL,
+    W_INHERITED_EPOLL,
+    W_DUP_OF_EPOLL
+};
+static const char *const wait_name[] = {"poll",       "ppoll",       "select",      "pselect6",
+                                        "epoll_wait", "epoll_pwait", "epoll_pwait2"};
+
+/* A listener that was there before this program: nobody saw it made. */
+static int inherited_listener(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int l = (int)raw3(SYS_socket, AF_INET, SOCK_STREAM, 0);
+    need(raw3(SYS_bind, l, (long)&a, sizeof(a)) == 0 && raw2(SYS_listen, l, 8) == 0, "listener");
+    return l;
+}
+
+static void watch(int ep, int fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+    need(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) == 0, "epoll_ctl");
+}
+
+static void wait_by_syscall(int how, int l, int ep)
+{
+    struct pollfd p = {l, POLLIN, 0};
+    struct timespec zero = {0, 0};
+    struct timeval none = {0, 0};
+    struct epoll_event ev;
+    fd_set set;
+    long r = -1;
+    FD_ZERO(&set);
+    FD_SET(l, &set);
+    (void)none;
+    switch (how) {
+    case W_POLL:
+#ifdef SYS_poll
+        r = syscall(SYS_poll, &p, 1, 0, 0, 0, 0);
+        break;
+#endif
+    case W_PPOLL:
+        r = syscall(SYS_ppoll, &p, 1, &zero, NULL, 8, 0);
+        break;
+    case W_SELECT:
+#ifdef SYS_select
+        r = syscall(SYS_select, l + 1, &set, NULL, NULL, &none, 0);
+        break;
+#endif
+    case W_PSELECT6:
+        r = syscall(SYS_pselect6, l + 1, &set, NULL, NULL, &zero, NULL);
+        break;
+    case W_EPOLL_WAIT:
+#ifdef SYS_epoll_wait
+        r = syscall(SYS_epoll_wait, ep, &ev, 1, 0, 0, 0);
+        break;
+#endif
+    case W_EPOLL_PWAIT:
+        r = syscall(SYS_epoll_pwait, ep, &ev, 1, 0, NULL, 8);
+        break;
+    default:
+        r = syscall(SYS_epoll_pwait2, ep, &ev, 1, &zero, NULL, 8);
+    }
+    need(r == 0, "the wait");
+}
+
+/* The thread serves (a blocking read), waits for other inbound work, and sends: for nobody. */
+static const char *waits(int how)
+{
+    struct sockaddr_in a;
+    struct epoll_event ev = {.events = EPOLLIN};
+    bool inherited = how == W_INHERITED || how == W_INHERITED_POLL;
+    int in[2], out[2], l = inherited ? inherited_listener() : listener(&a);
+    int ep = how == W_INHERITED_EPOLL ? (int)raw1(SYS_epoll_create1, 0) : epoll_create1(0);
+    int outer = epoll_create1(0), outmost = epoll_create1(0);
+    pair(out);
+    if (how == W_NESTED_LATE)
+        watch(outer, ep);
+    if (how == W_CTL_BY_SYSCALL)
+        need(syscall(SYS_epoll_ctl, ep, EPOLL_CTL_ADD, l, &ev, 0, 0) == 0, "epoll_ctl");
+    else
+        watch(ep, l);
+    if (how == W_NESTED || how == W_NESTED_TWICE)
+        watch(outer, ep);
+    if (how == W_NESTED_TWICE)
+        watch(outmost, outer);
+    serve(in, line1);
+    int r = 0;
+    if (how < WAITS)
+        wait_by_syscall(how, l, ep);
+    else if (how == W_INHERITED_POLL)
+        r = poll(&(struct pollfd){l, POLLIN, 0}, 1, 0);
+    else
+        r = epoll_wait(how == W_NESTED_TWICE                     ? outmost
+                       : how == W_NESTED || how == W_NESTED_LATE ? outer
+                       : how == W_DUP_OF_EPOLL                   ? dup(ep)
+                                                                 : ep,
+                       &ev, 1, 0);
+    need(r == 0, "the wait");
+    return carries_nothing(out);
+}
+
+static void wait_tests(void)
+{
+    char name[64];
+    for (int how = 0; how < WAITS; how++) {
+        snprintf(name, sizeof(name), "waits-by-syscall-%s", wait_name[how]);
+        test(name, waits, how);
+    }
+    test("waits-for-an-epoll-in-an-epoll", waits, W_NESTED);
+    test("waits-for-an-epoll-in-an-epoll-filled-later", waits, W_NESTED_LATE);
+    test("waits-for-an-epoll-in-an-epoll-in-an-epoll", waits, W_NESTED_TWICE);
+    test("waits-for-an-inherited-listener-in-an-epoll", waits, W_INHERITED);
+    test("waits-for-an-inherited-listener-by-poll", waits, W_INHERITED_POLL);
+    test("waits-for-an-epoll-filled-by-syscall", waits, W_CTL_BY_SYSCALL);
+    test("waits-for-an-inherited-epoll", waits, W_INHERITED_EPOLL);
+    test("waits-for-a-dup-of-an-epoll", waits, W_DUP_OF_EPOLL);
+}
+
+/* --- 8: rule `connect` ----------------------------------------------------------------------- */
+
+/*
+ * T1 serves A and has called connect(); T2, which never served anything and takes its
+ * work from a queue of its own, sends the first request on that number. Only where T1
+ * does nothing but wait for T2 may that be A's; in all other cases it must carry
+ * nothing. Seen on the first version of the library: A's line in every case.
+ */
+enum { T1_COMPUTES, T1_READS, T1_SLEEPS, T1_JOINS, T1_WAITS_FOR_COND };
+
+static struct {
+    pthread_mutex_t m;
+    pthread_cond_t c;
+    volatile int work, sent;
+    int fd, upstream;
+} hand = {.m = PTHREAD_MUTEX_INITIALIZER, .c = PTHREAD_COND_INITIALIZER};
+
+static void *queue_worker(void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&hand.m);
+    while (!hand.work)
+        pthread_cond_wait(&hand.c, &hand.m);
+    pthread_mutex_unlock(&hand.m);
+    need(send(hand.fd, call, sizeof(call) - 1, 0) == sizeof(call) - 1, "send");
+    pthread_mutex_lock(&hand.m);
+    hand.sent = 1;
+    pthread_cond_broadcast(&hand.c);
+    pthread_mutex_unlock(&hand.m);
+    return NULL;
+}
+
+static void hand_over(void)
+{
+    pthread_mutex_lock(&hand.m);
+    hand.work = 1;
+    pthread_cond_broadcast(&hand.c);
+    pthread_mutex_unlock(&hand.m);
+}
+
+/* Gives T2 its work once T1 is asleep (raw: /proc says so), and lets T1 go when it is done. */
+static void *queue_feeder(void *arg)
+{
+    char path[64], text[512];
+    int asleep = 0;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", *(int *)arg);
+    while (!asleep) {
+        int f = (int)raw4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY, 0);
+        long n = raw_read(f, text, sizeof(text) - 1);
+        raw_close(f);
+        text[n > 0 ? n : 0] = 0;
+        asleep = strstr(text, ") S ") != NULL;
+        sched_yield();
+    }
+    hand_over();
+    while (!hand.sent)
+        sched_yield();
+    raw_write(hand.upstream, "x", 1);
+    return NULL;
+}
+
+static const char *connect_rule(int how)
+{
+    struct sockaddr_in a;
+    char got[512], b[8];
+    int in[2], out[2], up[2], l = listener(&a), self = (int)raw0(SYS_gettid);
+    pthread_t worker, feeder;
+    pair(up);
+    hand.upstream = up[1];
+    pthread_create(&worker, NULL, queue_worker, NULL);
+    serve(in, line1);
+    hand.fd = out[0] = socket(AF_INET, SOCK_STREAM, 0);
+    need(connect(out[0], (struct sockaddr *)&a, sizeof(a)) == 0, "connect");
+    out[1] = (int)raw3(SYS_accept, l, 0, 0);
+    switch (how) {
+    case T1_COMPUTES: /* the feeder is T1 itself; it goes on without waiting for anybody */
+        hand_over();
+        while (!hand.sent)
+            ;
+        break;
+    case T1_READS: /* it waits for the answer to some other request */
+        pthread_create(&feeder, NULL, queue_feeder, &self);
+        need(read(up[0], b, 1) == 1, "read");
+        pthread_join(feeder, NULL);
+        break;
+    case T1_SLEEPS: {
+        struct timespec t = {0, 1000000};
+        pthread_create(&feeder, NULL, queue_feeder, &self);
+        while (!hand.sent)
+            nanosleep(&t, NULL);
+        pthread_join(feeder, NULL);
+        break;
+    }
+    case T1_JOINS:
+        hand_over();
+        pthread_join(worker, NULL);
+        break;
+    default:
+        pthread_mutex_lock(&hand.m);
+        hand.work = 1;
+        pthread_cond_broadcast(&hand.c);
+        while (!hand.sent)
+            pthread_cond_wait(&hand.c, &hand.m);
+        pthread_mutex_unlock(&hand.m);
+    }
+    if (how != T1_JOINS)
+        pthread_join(worker, NULL);
+    size_t n = to_the_end(out, got, sizeof(got));
+    bool may = how == T1_JOINS || how == T1_WAITS_FOR_COND;
+    const char *why = altered(got, n, call, sizeof(call) - 1, 0, may ? line1 : "");
+    return why ? fail("another thread's request arrived as %s", visible(got, n)) : NULL;
+}
+
+static void connect_tests(void)
+{
+    test("connect-rule-while-it-computes", connect_rule, T1_COMPUTES);
+    test("connect-rule-while-it-reads-something-else", connect_rule, T1_READS);
+    test("connect-rule-while-it-sleeps", connect_rule, T1_SLEEPS);
+    test("connect-rule-while-it-joins-the-sender", connect_rule, T1_JOINS);
+    test("connect-rule-while-it-waits-for-the-sender", connect_rule, T1_WAITS_FOR_COND);
+}
+
+/* --- 9: a vector that the bytes overwrite ---------------------------------------------------- */
+
+enum { O_READV, O_READV_SECOND, O_RECVMSG, O_RECVMSG_HEADER, O_RECVMMSG, O_READV_TAIL, OVERLAPS };
+static const char *const overlap_name[] = {"readv",          "readv-second-piece", "recvmsg",
+                                           "recvmsg-header", "recvmmsg",           "readv-tail"};
+
+static union {
+    struct {
+        struct iovec v[4];
+        struct msghdr m;
+        struct mmsghdr mm[2];
+    } s;
+    char bytes[1024];
+} room;
+
+static long overlapping(int how, bool raw, int fd)
+{
+    memset(&room, 0, sizeof(room));
+    room.s.v[0] = (struct iovec){&room, 40};
+    room.s.v[1] = (struct iovec){room.bytes + 600, 8};
+    room.s.v[2] = (struct iovec){room.bytes + 700, 300};
+    room.s.m = (struct msghdr){.msg_iov = room.s.v, .msg_iovlen = 3};
+    room.s.mm[0].msg_hdr = room.s.mm[1].msg_hdr = room.s.m;
+    switch (how) {
+    case O_READV_SECOND:
+        room.s.v[0] = (struct iovec){room.bytes + 600, 4};
+        room.s.v[1] = (struct iovec){&room.s.v[1], 32};
+        break;
+    case O_READV_TAIL: /* the last piece covers all */
+        room.s.v[0] = (struct iovec){room.bytes + 600, 1};
+        room.s.v[1] = (struct iovec){room.bytes + 610, 0};
+        room.s.v[2] = (struct iovec){&room, sizeof(room)};
+        break;
+    case O_RECVMSG_HEADER:
+        room.s.v[0] = (struct iovec){&room.s.m, sizeof(room.s.m)};
+        break;
+    case O_RECVMMSG: /* the header of the first message is overwritten by its bytes */
+        room.s.v[0] = (struct iovec){&room.s.mm[0].msg_hdr, sizeof(struct msghdr)};
+    }
+    if (how == O_RECVMSG || how == O_RECVMSG_HEADER)
+        return raw ? raw3(SYS_recvmsg, fd, (long)&room.s.m, 0) : recvmsg(fd, &room.s.m, 0);
+    if (how == O_RECVMMSG)
+        return raw ? raw5(SYS_recvmmsg, fd, (long)room.s.mm, 1, 0, 0)
+                   : recvmmsg(fd, room.s.mm, 1, 0, NULL);
+    return raw ? raw3(SYS_readv, fd, (long)room.s.v, 3) : readv(fd, room.s.v, 3);
+}
+
+/* On a fresh connection, and inside a head. The result and all of the memory are as of the raw
+ * call, and an outbound request carries the right line or none. */
+static const char *overwritten(int how)
+{
+    static const char request[] =
+        "GET /a HTTP/1.1\r\nHost: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
+        "Accept: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n" IN_HEADERS "\r\n";
+    char saved[sizeof(room)], begin[16];
+    for (size_t before = 0; before <= 10; before += 10) {
+        size_t n = sizeof(request) - 1 - before;
+        int fd[2], out[2];
+        pair(fd), pair(out);
+        need(raw_write(fd[1], request + before, n) == (long)n, "write");
+        long raw = overlapping(how, true, fd[0]);
+        memcpy(saved, &room, sizeof(room));
+        close(fd[0]), raw_close(fd[1]);
+        pair(fd);
+        need(raw_write(fd[1], request, sizeof(request) - 1) > 0, "write");
+        need(before == 0 || read(fd[0], begin, before) == (ssize_t)before, "read");
+        long r = overlapping(how, false, fd[0]);
+        if (r != raw)
+            return fail("it returned %ld, raw %ld", r, raw);
+        if (memcmp(saved, &room, sizeof(room)) != 0)
+            return "the program's memory differs from that of the raw call";
+        const char *why = carries(out, line1);
+        if (why)
+            return why;
+        close(fd[0]), raw_close(fd[1]), close(out[0]), raw_close(out[1]);
+    }
+    return NULL;
+}
+
+/* --- 10: the first call on a number comes in a signal handler -------------------------------- */
+
+/*
+ * A timer's signal arrives while the main thread is mostly inside a hook (it sends
+ * requests with very long heads). The handler makes the first call on a connection of
+ * its own: it reads, or sends, a head; the main thread then goes on with the body,
+ * which looks like a request. Whether the handler interrupted a hook is chance, so
+ * there are many rounds; each ends when its signal has come.
+ */
+#define ROUNDS 400
+
+static struct {
+    int fd;
+    char bytes[256];
+    size_t n;
+    bool sends;
+    volatile sig_atomic_t done;
+    ssize_t r;
+} handled;
+
+static void first_call(int s)
+{
+    char b[256];
+    int saved = errno;
+    (void)s;
+    if (handled.done)
+        return;
+    handled.r = handled.sends ? send(handled.fd, handled.bytes, handled.n, MSG_DONTWAIT)
+                              : recv(handled.fd, b, handled.n, MSG_DONTWAIT);
+    handled.done = 1;
+    errno = saved;
+}
+
+static char long_head[20000];
+
+static void make_long_head(void)
+{
+    int n = sprintf(long_head, "GET /long HTTP/1.1\r\nHost: next\r\n");
+    for (int i = 0; i < 200; i++)
+        n += sprintf(long_head + n, "X-Header-%03d: %060d\r\n", i, i);
+    sprintf(long_head + n, "\r\n");
+}
+
+/* Let the timer's signal come while the hooks are busy. */
+static const char *busy_until_handled(timer_t timer, int round, int fd[2])
+{
+    static char got[40000];
+    struct itimerspec t = {{0, 0}, {0, 100000 + round * 7919 % 400000}};
+    size_t len = strlen(long_head);
+    const char *why = NULL;
+    handled.done = 0;
+    timer_settime(timer, 0, &t, NULL);
+    while (!handled.done && !why) {
+        need(write(fd[0], long_head, len) == (ssize_t)len, "write");
+        long n = raw_drain(fd[1], got, sizeof(got));
+        why = altered(got, (size_t)n, long_head, len, 0, line1);
+    }
+    need(why || handled.r == (ssize_t)handled.n, "the handler's call");
+    return why;
+}
+
+static const char *in_a_handler(int sends)
+{
+    static const char evil[] = "GET /decoy HTTP/1.1\r\nHost: d\r\nx-request-id: evil\r\n\r\n";
+    struct sigaction sa = {.sa_handler = first_call, .sa_flags = SA_RESTART};
+    struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
+    char got[2048], all[1024];
+    const char *body = sends ? decoy : evil, *why = NULL;
+    int in[2], busy[2], fd[2], out[2];
+    timer_t timer;
+    pair(busy);
+    make_long_head();
+    sigaction(SIGUSR2, &sa, NULL);
+    need(timer_create(CLOCK_MONOTONIC, &ev, &timer) == 0, "timer");
+    handled.sends = sends;
+    handled.n = (size_t)sprintf(handled.bytes,
+                                "POST /b HTTP/1.1\r\nHost: me\r\n%sContent-Length: %zu\r\n\r\n",
+                                sends ? "" : line1, strlen(body));
+    if (sends)
+        serve(in, line1);
+    size_t len = (size_t)sprintf(all, "%s%s", handled.bytes, body);
+    for (int round = 0; round < ROUNDS && !why; round++) {
+        inward(sends ? UNIX : TCP, fd);
+        pair(out);
+        handled.fd = fd[0];
+        if (!sends)
+            need(raw_write(fd[1], all, len) == (long)len, "inbound");
+        why = busy_until_handled(timer, round, busy);
+        if (why)
+            break;
+        if (sends) {
+            need(send(fd[0], body, strlen(body), 0) == (ssize_t)strlen(body), "send");
+            size_t n = to_the_end(fd, got, sizeof(got));
+            why = altered(got, n, all, len, 0, line1);
+        } else {
+            need(recv(fd[0], got, sizeof(got), 0) == (ssize_t)strlen(body), "recv");
+            why = carries(out, line1);
+        }
+        close(fd[0]), raw_close(fd[1]), close(out[0]), raw_close(out[1]);
+    }
+    timer_delete(timer);
+    return why;
+}
+
 int main(void)
 {
     why_shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -753,5 +1303,16 @@ int main(void)
     unseen_tests("unseen-head-decoy-body", decoy_first);
     unseen_tests("unseen-second-head-decoy-body", decoy_later);
     sendmmsg_tests();
+    test("reconnect-with-an-owed-tail", reconnect_owing, 0);
+    test("reconnect-inside-a-body", reconnect_inside_a_body, 0);
+    wait_tests();
+    connect_tests();
+    for (int how = 0; how < OVERLAPS; how++) {
+        char name[64];
+        snprintf(name, sizeof(name), "overwritten-vector-%s", overlap_name[how]);
+        test(name, overwritten, how);
+    }
+    test("first-read-in-a-signal-handler", in_a_handler, 0);
+    test("first-send-in-a-signal-handler", in_a_handler, 1);
     return failures != 0;
 }
