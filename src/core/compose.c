@@ -38,40 +38,53 @@ static void refuse(struct compose *k, unsigned i, enum context_note why)
 
 /* --- the context, again ---------------------------------------------------------------------- */
 
-/* Is this still a line of ours: in bounds, of a known id, under that id's name? */
-static bool line_sound(const struct compose *k, unsigned i)
+/* The name under which a line may stand: that of its id, or with a prefix rule any token that goes
+ * on after it. */
+static bool name_sound(const struct names *names, int id, struct span name)
 {
-    const struct context_line *l = &k->c->line[i];
-    if (!names_carried(k->names, l->id) || l->off > k->c->text_len ||
-        l->len > k->c->text_len - l->off || l->len < (uint32_t)l->name_len + 5)
-        return false;
-    struct span name = line_name(k->c, i), known = names_text(k->names, l->id);
-    const char *p = name.p;
-    if (names_is_prefix(k->names, l->id)) {
+    struct span known = names_text(names, id);
+    if (names_is_prefix(names, id)) {
         if (name.n <= known.n || !valid_token(name))
             return false;
         name.n = known.n;
     }
-    return span_eq(name, known) && memcmp(p + l->name_len, ": ", 2) == 0 &&
-           memcmp(p + l->len - 2, "\r\n", 2) == 0;
+    return span_eq(name, known);
+}
+
+/* Is this still a line of ours: directly behind the last one, of a known id, under that id's name,
+ * with nothing unsafe in its value? */
+static bool line_sound(const struct context *c, const struct names *names, unsigned i, uint32_t at)
+{
+    const struct context_line *l = &c->line[i];
+    if (!names_carried(names, l->id) || l->off != at || l->len > c->text_len - at ||
+        l->len < (uint32_t)l->name_len + 5)
+        return false;
+    const char *p = c->text + at;
+    return name_sound(names, l->id, line_name(c, i)) && memcmp(p + l->name_len, ": ", 2) == 0 &&
+           memcmp(p + l->len - 2, "\r\n", 2) == 0 &&
+           valid_value(VALID_SAFE, line_value(c, i), false);
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context
- * that is damaged is used. */
-static bool sound(struct compose *k)
+ * that is damaged is used. The grammars of R4 were a matter of the capture. */
+static bool sound(const struct context *c, const struct names *names)
 {
-    const struct context *c = k->c;
+    uint32_t at = 0;
     if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
         return false;
-    for (unsigned i = 0; i < c->n; i++) {
-        if (!line_sound(k, i))
+    for (unsigned i = 0; i < c->n; at += c->line[i++].len)
+        if (!line_sound(c, names, i, at))
             return false;
-        k->row[i] = names_row(k->names, c->line[i].id);
-        if (!valid_value((enum valid)k->row[i]->valid, line_value(c, i), k->names->strict))
-            return false;
+    return at == c->text_len;
+}
+
+/* Every line is taken, until something speaks against it. */
+static void take_all(struct compose *k)
+{
+    for (unsigned i = 0; i < k->c->n; i++) {
+        k->row[i] = names_row(k->names, k->c->line[i].id);
         k->take[i] = true;
     }
-    return true;
 }
 
 /* --- what the program wrote itself ------------------------------------------------------------ */
@@ -364,9 +377,8 @@ static int left_alone(const struct compose *k, const struct where *w)
 }
 
 /* @return false: nothing may go there. */
-static bool obey_peer(struct compose *k, const struct where *w)
+static bool obey_peer(struct compose *k, unsigned allowed)
 {
-    unsigned allowed = peers_classes(k->out->peers, w->authority, &w->addr);
     if (allowed == PEERS_NEVER) {
         context_note_add(k->notes, CONTEXT_N_PEER_NEVER);
         return false;
@@ -484,26 +496,64 @@ static size_t write_lines(const struct compose *k, char *dst, size_t cap, size_t
     return n;
 }
 
+/* Line by line. */
+static size_t weighed(struct compose *k, const struct where *w, unsigned allowed, char *dst,
+                      size_t cap, bool *contradicts)
+{
+    take_all(k);
+    obey_app(k, contradicts);
+    int alone = left_alone(k, w);
+    if (alone >= 0) {
+        context_note_add(k->notes, (enum context_note)alone);
+        return 0;
+    }
+    obey_signature(k);
+    if (!obey_peer(k, allowed))
+        return 0;
+    drop_orphans(k);
+    size_t baggage = obey_budget(k);
+    return write_lines(k, dst, cap, baggage);
+}
+
+/* Did the program write only fields that are none of our lines and decide nothing but the peer? */
+static bool app_is_silent(const struct head *h)
+{
+    for (unsigned i = 0; i < h->n; i++)
+        if (h->field[i].id != NAME_HOST && h->field[i].id != NAME_CONNECTION)
+            return false;
+    return true;
+}
+
+/* The usual request: nothing speaks against any line, and all of them fit. */
+static bool nothing_forbids(const struct compose *k, const struct where *w, unsigned allowed)
+{
+    const struct context *c = k->c;
+    unsigned needed = 0, lines = k->out->head_lines + c->n;
+    for (unsigned i = 0; i < c->n; i++)
+        needed |= 1u << names_row(k->names, c->line[i].id)->cls;
+    return app_is_silent(k->out->head) && k->out->method != HTTP1_M_TRACE && left_alone(k, w) < 0 &&
+           (allowed & needed) == needed && allowed != PEERS_NEVER && lines <= MAX_LINES &&
+           c->text_len <= room_of(k->out);
+}
+
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
                        size_t cap, bool *contradicts, struct context_notes *notes)
 {
-    struct compose k = {.c = c, .out = out, .names = out->head->names, .notes = notes};
+    struct compose k;
     struct where w = where(out);
+    k.c = c;
+    k.out = out;
+    k.names = out->head->names;
+    k.notes = notes;
     *contradicts = false;
-    if (!sound(&k)) {
+    if (!sound(c, k.names)) {
         context_note_add(notes, CONTEXT_N_INVALID);
         return 0;
     }
-    obey_app(&k, contradicts);
-    int alone = left_alone(&k, &w);
-    if (alone >= 0) {
-        context_note_add(notes, (enum context_note)alone);
-        return 0;
+    unsigned allowed = peers_classes(out->peers, w.authority, &w.addr);
+    if (c->text_len <= cap && nothing_forbids(&k, &w, allowed)) {
+        memcpy(dst, c->text, c->text_len);
+        return c->text_len;
     }
-    obey_signature(&k);
-    if (!obey_peer(&k, &w))
-        return 0;
-    drop_orphans(&k);
-    size_t baggage = obey_budget(&k);
-    return write_lines(&k, dst, cap, baggage);
+    return weighed(&k, &w, allowed, dst, cap, contradicts);
 }

@@ -218,8 +218,20 @@ static void end_line(struct build *b, int id, uint32_t from, size_t name_len, bo
 
 static void write_line(struct build *b, int id, struct span name, struct span value)
 {
-    uint32_t from = b->c->text_len;
-    end_line(b, id, from, name.n, put(b, name) && put(b, SPAN(": ")) && put(b, value));
+    struct context *c = b->c;
+    uint32_t from = c->text_len;
+    if (name.n + value.n + 4 > b->cap - from || c->n == CONTEXT_LINES) {
+        context_note_add(b->notes, CONTEXT_N_OVERFLOW);
+        return;
+    }
+    char *to = c->text + from;
+    memcpy(to, name.p, name.n);
+    memcpy(to + name.n, ": ", 2);
+    memcpy(to + name.n + 2, value.p, value.n);
+    memcpy(to + name.n + 2 + value.n, "\r\n", 2);
+    c->text_len += (uint32_t)(name.n + value.n + 4);
+    c->line[c->n++] = (struct context_line){
+        .id = (uint16_t)id, .name_len = (uint16_t)name.n, .off = from, .len = c->text_len - from};
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */

@@ -88,7 +88,8 @@ struct context_out {
  * @param contradicts  out: the program wrote an identity header whose *trace id* differs from the
  *                     captured one of the same group: proof that the context is not its own. (A
  *                     64-bit id that is the low half of the other is the same.)
- * @return bytes written, 0 for nothing to add. Every value is checked again (R3).
+ * @return bytes written, 0 for nothing to add. That every line still is a whole line of a known
+ *         name with a safe value (R3) is checked again; the grammar of values is not.
  */
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
                        size_t cap, bool *contradicts, struct context_notes *notes);

@@ -144,7 +144,7 @@ static bool in_net(const struct peer_addr *a, uint8_t family, const uint8_t *net
 static bool in_any(const struct peer_addr *a, const struct net *nets, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (in_net(a, nets[i].family, nets[i].ip, nets[i].bits))
+        if (nets[i].family == a->family && in_net(a, nets[i].family, nets[i].ip, nets[i].bits))
             return true;
     return false;
 }

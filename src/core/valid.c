@@ -52,13 +52,14 @@ static bool safe_byte(char c)
     return (c >= ' ' && c <= '~') || c == '\t';
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
 /* Eight bytes at a time: surely all between space and ~? A tab says no; then each is looked at. */
 static bool safe_word(const char *p)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
     uint64_t w;
     memcpy(&w, p, sizeof(w));
-    return !(((w - ones * ' ') | (w + ones)) & tops);
+    return !(((w - EACH(' ')) | (w + EACH(1))) & EACH(0x80));
 }
 
 static bool safe(struct span s)
@@ -73,8 +74,29 @@ static bool safe(struct span s)
     return i == s.n && s.n > 0;
 }
 
+/* Eight bytes: all lower-case hex digits? Sums stay below 0x100 in each byte. */
+static bool hex_word(const char *p)
+{
+    uint64_t w, tops = EACH(0x80);
+    memcpy(&w, p, sizeof(w));
+    uint64_t digit = (w + EACH(0x80 - '0')) & ~(w + EACH(0x7f - '9'));
+    uint64_t letter = (w + EACH(0x80 - 'a')) & ~(w + EACH(0x7f - 'f'));
+    return !(w & tops) && ((digit | letter) & tops) == tops;
+}
+
+/* Sixteen or thirty-two lower-case hex digits, as nearly all ids are. */
+static bool hex_words(const char *p, size_t n)
+{
+    bool good = true;
+    for (size_t i = 0; i < n; i += 8)
+        good &= hex_word(p + i);
+    return good;
+}
+
 static bool all(struct span s, enum kind k, size_t min, size_t max)
 {
+    if ((s.n == 16 || s.n == 32) && (k & (LHEX | HEX)) && hex_words(s.p, s.n))
+        return s.n >= min && s.n <= max;
     uint8_t common = 0xff; /* no branch a byte: values are nearly always good */
     for (size_t i = 0; i < s.n; i++)
         common &= kinds[(uint8_t)s.p[i]];
@@ -106,22 +128,33 @@ static bool eat(struct span *s, char c)
     return true;
 }
 
+/* Of 16 or 32 bytes. */
 static bool only_zero(const char *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (p[i] != '0')
-            return false;
-    return true;
+    uint64_t differs = 0;
+    for (size_t i = 0; i < n; i += 8) {
+        uint64_t w;
+        memcpy(&w, p + i, sizeof(w));
+        differs |= w ^ EACH('0');
+    }
+    return !differs;
 }
 
 /* --- grammars ------------------------------------------------------------------------------- */
 
+/* Of bytes that are safe: none is a space or a tab. */
 static bool visible(struct span s)
 {
-    for (size_t i = 0; i < s.n; i++)
+    uint64_t w, low = 0;
+    size_t i = 0;
+    for (; s.n - i >= 8; i += 8) {
+        memcpy(&w, s.p + i, sizeof(w));
+        low |= w - EACH(' ' + 1);
+    }
+    for (; i < s.n; i++)
         if (s.p[i] <= ' ')
             return false;
-    return true;
+    return !(low & EACH(0x80));
 }
 
 /* W3C Trace Context 3.2: 2-32-16-2 lower-case hex; version 00 ends there, later ones may go on with
