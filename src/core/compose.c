@@ -38,44 +38,32 @@ static void refuse(struct compose *k, unsigned i, enum context_note why)
 
 /* --- the context, again ---------------------------------------------------------------------- */
 
-/* The name under which a line may stand: that of its id, or with a prefix rule any token that goes
- * on after it. */
-static bool name_sound(const struct names *names, int id, struct span name)
+static uint64_t add(uint64_t sum, const char *p, size_t n)
 {
-    struct span known = names_text(names, id);
-    if (names_is_prefix(names, id)) {
-        if (name.n <= known.n || !valid_token(name))
-            return false;
-        name.n = known.n;
+    uint64_t w;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&w, p, 8);
+        sum = (sum << 7 | sum >> 57) ^ w;
     }
-    return span_eq(name, known);
+    for (; n > 0; p++, n--)
+        sum = (sum << 7 | sum >> 57) ^ (uint8_t)*p;
+    return sum;
 }
 
-/* Is this still a line of ours: directly behind the last one, of a known id, under that id's name,
- * with nothing unsafe in its value? */
-static bool line_sound(const struct context *c, const struct names *names, unsigned i, uint32_t at)
+uint64_t context_sum(const struct context *c)
 {
-    const struct context_line *l = &c->line[i];
-    if (!names_carried(names, l->id) || l->off != at || l->len > c->text_len - at ||
-        l->len < (uint32_t)l->name_len + 5)
-        return false;
-    const char *p = c->text + at;
-    return name_sound(names, l->id, line_name(c, i)) && memcmp(p + l->name_len, ": ", 2) == 0 &&
-           memcmp(p + l->len - 2, "\r\n", 2) == 0 &&
-           valid_value(VALID_SAFE, line_value(c, i), false);
+    uint64_t sum = (uint64_t)c->n << 32 | c->text_len;
+    if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
+        return 0;
+    sum = add(sum ^ c->classes, (const char *)c->line, c->n * sizeof(c->line[0]));
+    return add(sum, c->text, c->text_len) | 1;
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context
- * that is damaged is used. The grammars of R4 were a matter of the capture. */
-static bool sound(const struct context *c, const struct names *names)
+ * that is damaged is used. */
+static bool sound(const struct context *c)
 {
-    uint32_t at = 0;
-    if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
-        return false;
-    for (unsigned i = 0; i < c->n; at += c->line[i++].len)
-        if (!line_sound(c, names, i, at))
-            return false;
-    return at == c->text_len;
+    return c->n <= CONTEXT_LINES && c->text_len <= CONTEXT_MAX && c->sum == context_sum(c);
 }
 
 /* Every line is taken, until something speaks against it. */
@@ -528,11 +516,9 @@ static bool app_is_silent(const struct head *h)
 static bool nothing_forbids(const struct compose *k, const struct where *w, unsigned allowed)
 {
     const struct context *c = k->c;
-    unsigned needed = 0, lines = k->out->head_lines + c->n;
-    for (unsigned i = 0; i < c->n; i++)
-        needed |= 1u << names_row(k->names, c->line[i].id)->cls;
+    unsigned lines = k->out->head_lines + c->n;
     return app_is_silent(k->out->head) && k->out->method != HTTP1_M_TRACE && left_alone(k, w) < 0 &&
-           (allowed & needed) == needed && allowed != PEERS_NEVER && lines <= MAX_LINES &&
+           (allowed & c->classes) == c->classes && allowed != PEERS_NEVER && lines <= MAX_LINES &&
            c->text_len <= room_of(k->out);
 }
 
@@ -546,7 +532,7 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
     k.names = out->head->names;
     k.notes = notes;
     *contradicts = false;
-    if (!sound(c, k.names)) {
+    if (!sound(c)) {
         context_note_add(notes, CONTEXT_N_INVALID);
         return 0;
     }

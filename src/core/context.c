@@ -20,9 +20,11 @@ struct build {
     struct context *c;
     size_t cap; /* of c->text */
     struct context_notes *notes;
-    uint64_t have;                 /* ids with an acceptable value */
-    uint8_t first[NAMES_BUILTIN];  /* of those: their first field */
-    const struct head_field *conn; /* the first Connection field */
+    uint64_t have;                  /* ids with an acceptable value */
+    uint64_t many;                  /* ids of several fields */
+    uint8_t first[NAMES_BUILTIN];   /* of what was seen: the first field */
+    struct span value[HEAD_FIELDS]; /* of those fields */
+    const struct head_field *conn;  /* the first Connection field */
 };
 
 void context_note_add(struct context_notes *notes, enum context_note n)
@@ -76,18 +78,10 @@ static bool hop_by_hop(struct build *b, struct span name)
 
 /* --- single fields --------------------------------------------------------------------------- */
 
-static bool several_lines(const struct build *b, unsigned at)
-{
-    for (unsigned i = at + 1; i < b->in->n; i++)
-        if (b->in->field[i].id == b->in->field[at].id)
-            return true;
-    return false;
-}
-
 /* May this value be carried? An empty one never is (Istio issue 11696). */
-static bool acceptable(struct build *b, const struct head_field *f, const struct names_row *row)
+static bool acceptable(struct build *b, const struct head_field *f, struct span v,
+                       const struct names_row *row)
 {
-    struct span v = head_value(b->in, f);
     if (!f->folded && !f->cut && v.n <= row->max &&
         valid_value((enum valid)row->valid, v, b->in->names->strict))
         return true;
@@ -95,32 +89,46 @@ static bool acceptable(struct build *b, const struct head_field *f, const struct
     return false;
 }
 
-/* The first line of a FIRST row decides, whatever follows; traceparent must have only one. */
-static bool first_line(struct build *b, unsigned at, int id)
+/* The first line of a FIRST row decides, whatever follows; traceparent must have only one. Lists
+ * are judged when they are written, prefix rules field by field. */
+static bool first_line(struct build *b, int id)
 {
     const struct names_row *row = &names_rows[id];
-    if (row->valid == VALID_TRACEPARENT && several_lines(b, at)) {
+    if (row->several != SEVERAL_FIRST || row->match == MATCH_PREFIX)
+        return true;
+    if (row->valid == VALID_TRACEPARENT && (b->many & BIT(id))) {
         context_note_add(b->notes, CONTEXT_N_DUPLICATE);
         return false;
     }
-    return acceptable(b, &b->in->field[at], row);
+    unsigned at = b->first[id];
+    return acceptable(b, &b->in->field[at], b->value[at], row);
 }
 
-static void judge_fields(struct build *b)
+static void find_fields(struct build *b)
 {
     uint64_t seen = 0;
     for (unsigned i = 0; i < b->in->n; i++) {
         int id = b->in->field[i].id;
         if (id == NAME_CONNECTION && !b->conn)
             b->conn = &b->in->field[i];
-        if (id >= NAMES_BUILTIN || seen & BIT(id))
+        if (id >= NAMES_BUILTIN)
+            continue;
+        b->many |= seen & BIT(id);
+        if (seen & BIT(id))
             continue;
         seen |= BIT(id);
-        const struct names_row *row = &names_rows[id];
         b->first[id] = (uint8_t)i;
-        if (row->several != SEVERAL_FIRST || row->match == MATCH_PREFIX || first_line(b, i, id))
-            b->have |= BIT(id);
+        b->value[i] = head_value(b->in, &b->in->field[i]);
     }
+    b->have = seen;
+}
+
+static void judge_fields(struct build *b)
+{
+    find_fields(b);
+    for (uint64_t left = b->have; left; left &= left - 1)
+        if (!first_line(b, __builtin_ctzll(left)))
+            b->have &= ~(left & -left);
 }
 
 static void drop_hop_by_hop(struct build *b)
@@ -136,7 +144,7 @@ static void drop_hop_by_hop(struct build *b)
 
 static struct span value_of(const struct build *b, int id)
 {
-    return head_value(b->in, &b->in->field[b->first[id]]);
+    return b->value[b->first[id]];
 }
 
 /* Ids that only make sense together. */
@@ -201,15 +209,20 @@ static bool put(struct build *b, struct span s)
     return true;
 }
 
+static void add_line(struct build *b, int id, uint32_t from, size_t name_len)
+{
+    struct context *c = b->c;
+    c->classes |= 1u << names_row(b->in->names, id)->cls;
+    c->line[c->n++] = (struct context_line){
+        .id = (uint16_t)id, .name_len = (uint16_t)name_len, .off = from, .len = c->text_len - from};
+}
+
 /* The line that text_len has grown by since `from`; without room for its end it is undone. */
 static void end_line(struct build *b, int id, uint32_t from, size_t name_len, bool ok)
 {
     struct context *c = b->c;
     if (ok && c->n < CONTEXT_LINES && put(b, SPAN("\r\n"))) {
-        c->line[c->n++] = (struct context_line){.id = (uint16_t)id,
-                                                .name_len = (uint16_t)name_len,
-                                                .off = from,
-                                                .len = c->text_len - from};
+        add_line(b, id, from, name_len);
         return;
     }
     context_note_add(b->notes, CONTEXT_N_OVERFLOW);
@@ -230,8 +243,7 @@ static void write_line(struct build *b, int id, struct span name, struct span va
     memcpy(to + name.n + 2, value.p, value.n);
     memcpy(to + name.n + 2 + value.n, "\r\n", 2);
     c->text_len += (uint32_t)(name.n + value.n + 4);
-    c->line[c->n++] = (struct context_line){
-        .id = (uint16_t)id, .name_len = (uint16_t)name.n, .off = from, .len = c->text_len - from};
+    add_line(b, id, from, name.n);
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */
@@ -279,6 +291,18 @@ static bool put_list(struct build *b, int id)
     return v.n <= row->max && valid_value((enum valid)row->valid, v, b->in->names->strict);
 }
 
+/* The usual list is one line. */
+static bool write_single(struct build *b, int id, const struct names_row *row)
+{
+    const struct head_field *f = &b->in->field[b->first[id]];
+    struct span v = value_of(b, id);
+    if ((b->many & BIT(id)) || f->folded || f->cut || v.n > row->max ||
+        !valid_value((enum valid)row->valid, v, b->in->names->strict))
+        return false;
+    write_line(b, id, (struct span){row->name, row->len}, v);
+    return true;
+}
+
 static void write_list(struct build *b, int id)
 {
     struct span name = names_text(b->in->names, id);
@@ -311,7 +335,7 @@ static void write_prefixed(struct build *b, int id, const struct names_row *row)
         const struct head_field *f = &b->in->field[i];
         struct span name = {b->in->buf + f->name_off, f->name_len};
         if (f->id == id && valid_token(name) && !hop_by_hop(b, name) &&
-            !seen_before(b->in, i, name) && acceptable(b, f, row))
+            !seen_before(b->in, i, name) && acceptable(b, f, head_value(b->in, f), row))
             write_line(b, id, name, head_value(b->in, f));
     }
 }
@@ -323,7 +347,7 @@ static void write_extra(struct build *b, int id)
     const struct head_field *f = head_find(b->in, id);
     if (names_is_prefix(b->in->names, id))
         write_prefixed(b, id, row);
-    else if (f && !hop_by_hop(b, name) && acceptable(b, f, row))
+    else if (f && !hop_by_hop(b, name) && acceptable(b, f, head_value(b->in, f), row))
         write_line(b, id, name, head_value(b->in, f));
 }
 
@@ -332,9 +356,10 @@ static void write_row(struct build *b, int id)
     const struct names_row *row = &names_rows[id];
     if (row->match == MATCH_PREFIX)
         write_prefixed(b, id, row);
-    else if (row->several == SEVERAL_JOIN)
-        write_list(b, id);
-    else
+    else if (row->several == SEVERAL_JOIN) {
+        if (!write_single(b, id, row))
+            write_list(b, id);
+    } else
         write_line(b, id, (struct span){row->name, row->len}, value_of(b, id));
 }
 
@@ -343,9 +368,14 @@ static void write_row(struct build *b, int id)
 struct context *context_build(const struct head *in, void *mem, size_t cap,
                               struct context_notes *notes)
 {
-    struct build b = {.in = in, .c = mem, .notes = notes};
+    struct build b;
+    b.in = in;
+    b.c = mem;
+    b.notes = notes;
+    b.many = 0;
+    b.conn = NULL;
     b.cap = cap > CONTEXT_MEM ? CONTEXT_MAX : cap - sizeof(struct context);
-    b.c->n = b.c->text_len = 0;
+    b.c->n = b.c->text_len = b.c->classes = 0;
     if (in->dropped)
         context_note_add(notes, CONTEXT_N_OVERFLOW);
     judge_fields(&b);
@@ -358,5 +388,6 @@ struct context *context_build(const struct head *in, void *mem, size_t cap,
     if (b.have & BIT(NAME_BAGGAGE))
         write_row(&b, NAME_BAGGAGE);
     b.c->size = (uint32_t)(sizeof(struct context) + b.c->text_len);
+    b.c->sum = context_sum(b.c);
     return b.c;
 }

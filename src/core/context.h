@@ -26,6 +26,8 @@ struct context {
     uint32_t size; /* whole block in bytes */
     uint32_t n;    /* lines; 0: the empty context */
     uint32_t text_len;
+    uint32_t classes; /* bit enum peer_class: of all lines */
+    uint64_t sum;     /* context_sum() of what was captured */
     struct context_line line[CONTEXT_LINES];
     char text[];
 };
@@ -88,11 +90,14 @@ struct context_out {
  * @param contradicts  out: the program wrote an identity header whose *trace id* differs from the
  *                     captured one of the same group: proof that the context is not its own. (A
  *                     64-bit id that is the low half of the other is the same.)
- * @return bytes written, 0 for nothing to add. That every line still is a whole line of a known
- *         name with a safe value (R3) is checked again; the grammar of values is not.
+ * @return bytes written, 0 for nothing to add, or where the block is not what was captured (R3).
  */
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
                        size_t cap, bool *contradicts, struct context_notes *notes);
+
+/** A sum over the lines and the text, to tell whether a buggy program has written to them. Reads
+ *  nothing outside the block whatever the block holds. */
+uint64_t context_sum(const struct context *c);
 
 /** Did the program itself write any identity header (rule `app`)? */
 bool context_app_identity(const struct head *out);

@@ -304,19 +304,10 @@ static bool sentry(struct span s)
     return !s.n || (eat(&s, '-') && (eat(&s, '0') || eat(&s, '1')) && !s.n);
 }
 
-bool valid_value(enum valid v, struct span s, bool strict)
+/* Grammars whose bytes are all safe need no other look at them. */
+static bool grammar(enum valid v, struct span s)
 {
-    if (!safe(s))
-        return false;
     switch (v) {
-    case VALID_SAFE:
-        return true;
-    case VALID_VISIBLE:
-        return visible(s);
-    case VALID_TRACEPARENT:
-        return traceparent(s);
-    case VALID_TRACESTATE:
-        return !strict || tracestate(s);
     case VALID_B3:
         return b3(s);
     case VALID_HEX32:
@@ -333,16 +324,31 @@ bool valid_value(enum valid v, struct span s, bool strict)
         return uint64(s);
     case VALID_PRIORITY:
         return priority(s);
-    case VALID_SW8:
-        return sw8(s);
     case VALID_GCP:
         return gcp(s);
     case VALID_JAEGER:
         return jaeger(s);
-    case VALID_SENTRY:
+    default:
         return sentry(s);
     }
-    return false;
+}
+
+bool valid_value(enum valid v, struct span s, bool strict)
+{
+    switch (v) {
+    case VALID_SAFE:
+        return safe(s);
+    case VALID_VISIBLE:
+        return safe(s) && visible(s);
+    case VALID_TRACEPARENT:
+        return traceparent(s) && (s.n == 55 || safe(s));
+    case VALID_TRACESTATE:
+        return safe(s) && (!strict || tracestate(s));
+    case VALID_SW8:
+        return safe(s) && sw8(s);
+    default:
+        return grammar(v, s);
+    }
 }
 
 size_t valid_members(struct span list, size_t max)

@@ -770,7 +770,7 @@ START_TEST(damaged_context)
         CHECK(got && well_formed(got));
         used += *got != 0;
     }
-    CHECK(used > 100);
+    CHECK(used > 20); /* what was written was what had been there */
     free(good);
     free(bad);
     free(c);
