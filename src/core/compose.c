@@ -299,7 +299,8 @@ static bool is_export(struct span path)
 struct where {
     struct span authority, path;
     struct peer_addr addr;
-    bool known; /* false: several or damaged Host fields */
+    bool direct; /* the authority is the connection's, not a proxy's client's */
+    bool known;  /* false: several or damaged Host fields */
 };
 
 /* The length of "http://" or the like at the beginning, 0: not absolute-form. */
@@ -331,7 +332,7 @@ static void read_host(const struct head *h, struct where *w)
 static struct where where(const struct context_out *out)
 {
     struct span t = head_target(out->head);
-    struct where w = {.path = t, .addr = out->addr, .known = true};
+    struct where w = {.path = t, .addr = out->addr, .direct = true, .known = true};
     size_t from = t.n && t.p[0] != '/' ? scheme(t) : 0;
     if (from) {
         struct span rest = after(t, from);
@@ -342,6 +343,7 @@ static struct where where(const struct context_out *out)
         w.path = after(rest, n);
         w.addr = (struct peer_addr){.port = starts(t, SPAN("https:")) ? 443 : 80};
         w.known = n > 0;
+        w.direct = false;
     } else {
         read_host(out->head, &w);
     }
@@ -536,7 +538,9 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
         context_note_add(notes, CONTEXT_N_INVALID);
         return 0;
     }
-    unsigned allowed = peers_classes(out->peers, w.authority, &w.addr);
+    unsigned allowed = w.direct && out->memo
+                           ? peers_recall(out->memo, out->peers, w.authority, &w.addr)
+                           : peers_classes(out->peers, w.authority, &w.addr);
     if (c->text_len <= cap && nothing_forbids(&k, &w, allowed)) {
         memcpy(dst, c->text, c->text_len);
         return c->text_len;

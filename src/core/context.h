@@ -82,6 +82,7 @@ struct context_out {
     struct peer_addr addr;           /* the peer's address, family 0 when unknown */
     uint8_t method;                  /* enum http1_method */
     uint32_t head_bytes, head_lines; /* http1's, at HTTP1_EMPTY_LINE */
+    struct peers_memo *memo;         /* the connection's; NULL: none */
 };
 
 /**

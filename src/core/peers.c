@@ -301,6 +301,21 @@ unsigned peers_classes(const struct peers *p, struct span authority, const struc
     return allowed & ~denied;
 }
 
+unsigned peers_recall(struct peers_memo *m, const struct peers *p, struct span authority,
+                      const struct peer_addr *addr)
+{
+    if (m->n && span_eq((struct span){m->authority, m->n}, authority))
+        return m->allowed;
+    unsigned allowed = peers_classes(p, authority, addr);
+    m->n = 0;
+    if (authority.n && authority.n <= sizeof(m->authority)) {
+        memcpy(m->authority, authority.p, authority.n);
+        m->n = (uint8_t)authority.n;
+        m->allowed = (uint8_t)allowed;
+    }
+    return allowed;
+}
+
 static struct peer_rule *new_rule(struct peers *p, enum peer_class cls, enum rule_kind kind)
 {
     struct peer_rule *r = &p->rule[p->n++];

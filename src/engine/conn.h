@@ -64,12 +64,13 @@ struct conn {
     bool out_down;
     bool blocks;       /* O_NONBLOCK was not set when last asked ... */
     bool blocks_known; /* ... and nobody has changed it since; atomic */
-    bool identified; /* dev, ino are known */
-    bool addressed;  /* addr is known */
-    uint32_t refs;   /* fd numbers */
-    int fd;          /* the number it was last used by */
+    bool identified;   /* dev, ino are known */
+    bool addressed;    /* addr is known */
+    uint32_t refs;     /* fd numbers */
+    int fd;            /* the number it was last used by */
     uint64_t dev, ino;
     struct peer_addr addr;
+    struct peers_memo memo;
     struct http1 in, out;
     uint64_t in_bytes, out_bytes; /* read and sent, as far as we saw */
     uint32_t in_checked;          /* heads; how often the kernel is asked: conn_in_step() */

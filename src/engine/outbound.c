@@ -89,8 +89,8 @@ static size_t compose(struct conn *c, struct exchange_ref ref, char *dst, size_t
     size_t n = 0;
     bool contradicts = false;
     struct context_notes notes = {{0}};
-    struct context_out out = {&c->store->head, &engine_policy.peers, c->addr,
-                              c->out.method,   c->out.head_bytes,    c->out.head_lines};
+    struct context_out out = {&c->store->head,   &engine_policy.peers, c->addr, c->out.method,
+                              c->out.head_bytes, c->out.head_lines,    &c->memo};
     if (x->now.ctx)
         n = context_compose(x->now.ctx, &out, dst, cap, &contradicts, &notes);
     else
