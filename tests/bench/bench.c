@@ -3,14 +3,15 @@
  * bench: the loops that tests/bench/run times with and without the preload.
  *
  *   bench pass N       write() of one byte to a number that is not ours (/dev/null)
- *   bench exchange N   a server side and a client side in one thread: read a request
- *                      with eight trace headers, send one, read its answer, answer (the two
- *                      far ends use raw system calls, which no hook sees)
- *   bench told N       the same of a program that sends the eight headers itself: the bytes on the
+ *   bench exchange     for each line on standard input a block of exchanges of a server side and a
+ *                      client side in one thread: read a request with eight trace headers, send
+ *                      one, read its answer, answer (the far ends use raw system calls, which no
+ *                      hook sees). Prints the nanoseconds of one.
+ *   bench told         the same of a program that sends the eight headers itself: the bytes on the
  *                      wire are then the same with and without the preload
- *   bench rss          print the resident set in KiB
+ *   bench rss N        print the resident set in KiB after N of them
  *
- * Each prints the thread's CPU nanoseconds a round.
+ * pass prints the thread's CPU nanoseconds a round.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -67,21 +68,44 @@ static void pair(int fd[2])
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) + 1);
 }
 
-static void exchanges(long n, const char *call, size_t len)
-{
+struct ends {
     int in[2], out[2];
+};
+
+static void exchange(const struct ends *e, const char *call, size_t len)
+{
     char buf[4096];
-    pair(in);
-    pair(out);
-    for (long i = 0; i < n; i++) {
-        must(raw3(SYS_write, in[1], (long)request, sizeof(request) - 1)); /* the service's client */
-        must(recv(in[0], buf, sizeof(buf), 0));
-        must(send(out[1], call, len, 0));
-        must(raw3(SYS_read, out[0], (long)buf, sizeof(buf))); /* the upstream */
-        must(raw3(SYS_write, out[0], (long)answer, sizeof(answer) - 1));
-        must(recv(out[1], buf, sizeof(buf), 0));
-        must(send(in[0], answer, sizeof(answer) - 1, 0));
-        must(raw3(SYS_read, in[1], (long)buf, sizeof(buf)));
+    must(raw3(SYS_write, e->in[1], (long)request, sizeof(request) - 1)); /* the service's client */
+    must(recv(e->in[0], buf, sizeof(buf), 0));
+    must(send(e->out[1], call, len, 0));
+    must(raw3(SYS_read, e->out[0], (long)buf, sizeof(buf))); /* the upstream */
+    must(raw3(SYS_write, e->out[0], (long)answer, sizeof(answer) - 1));
+    must(recv(e->out[1], buf, sizeof(buf), 0));
+    must(send(e->in[0], answer, sizeof(answer) - 1, 0));
+    must(raw3(SYS_read, e->in[1], (long)buf, sizeof(buf)));
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+#define BLOCK 2000
+
+/* For each line on standard input one block of exchanges, and its nanoseconds an exchange. */
+static void exchanges(const char *call, size_t len)
+{
+    struct ends e;
+    char line[16];
+    pair(e.in), pair(e.out);
+    while (fgets(line, sizeof(line), stdin)) {
+        double t = now();
+        for (int i = 0; i < BLOCK; i++)
+            exchange(&e, call, len);
+        printf("%.0f\n", (now() - t) / BLOCK);
+        fflush(stdout);
     }
 }
 
@@ -97,19 +121,22 @@ static void rss(void)
 int main(int argc, char **argv)
 {
     long n = argc > 2 ? atol(argv[2]) : 1;
-    double t = cpu();
-    if (argc > 1 && strcmp(argv[1], "pass") == 0)
+    if (argc > 1 && strcmp(argv[1], "pass") == 0) {
+        double t = cpu();
         pass(n);
-    else if (argc > 1 && strcmp(argv[1], "exchange") == 0)
-        exchanges(n, plain, sizeof(plain) - 1);
-    else if (argc > 1 && strcmp(argv[1], "told") == 0)
-        exchanges(n, told, sizeof(told) - 1);
-    else if (argc > 1 && strcmp(argv[1], "rss") == 0) {
-        exchanges(n, plain, sizeof(plain) - 1);
+        printf("%.2f\n", (cpu() - t) / (double)n);
+    } else if (argc > 1 && strcmp(argv[1], "exchange") == 0) {
+        exchanges(plain, sizeof(plain) - 1);
+    } else if (argc > 1 && strcmp(argv[1], "told") == 0) {
+        exchanges(told, sizeof(told) - 1);
+    } else if (argc > 1 && strcmp(argv[1], "rss") == 0) {
+        struct ends e;
+        pair(e.in), pair(e.out);
+        for (long i = 0; i < n; i++)
+            exchange(&e, plain, sizeof(plain) - 1);
         rss();
-        return 0;
-    } else
+    } else {
         return 2;
-    printf("%.2f\n", (cpu() - t) / (double)n);
+    }
     return 0;
 }
