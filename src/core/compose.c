@@ -127,6 +127,32 @@ static struct span trace_id(int id, struct span v)
     return (struct span){v.p + from, n};
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = span_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void context_trace(const struct context *c, uint8_t id[16])
+{
+    memset(id, 0, 16);
+    for (unsigned i = 0; i < c->n; i++) {
+        struct span hex = c->line[i].id == NAME_X_DATADOG_TRACE_ID /* decimal */
+                              ? (struct span){NULL, 0}
+                              : trace_id(c->line[i].id, line_value(c, i));
+        if (!hex.n || hex.n > 32)
+            continue;
+        for (size_t k = 0; k < hex.n; k++) {
+            size_t at = 32 - hex.n + k;
+            int digit = hex_digit(hex.p[k]);
+            id[at / 2] |= (uint8_t)((digit > 0 ? digit : 0) << (at % 2 ? 0 : 4));
+        }
+        return;
+    }
+}
+
 /* The low half of a trace id of 32 digits, which is all that systems of 64-bit ids keep. */
 static struct span low_half(struct span id)
 {
@@ -155,9 +181,18 @@ static bool repeated(const struct head *h, unsigned at)
     return false;
 }
 
+/* One contradiction outweighs any agreement. */
+static enum context_own said(int id, struct span own, struct span ours, enum context_own before)
+{
+    if (before == CONTEXT_OWN_CONTRADICTS ||
+        !valid_value((enum valid)names_rows[id].valid, own, false) || !trace_id(id, own).n)
+        return before;
+    return other_trace(id, own, ours) ? CONTEXT_OWN_CONTRADICTS : CONTEXT_OWN_AGREES;
+}
+
 /* R6. @return whether the program's identities are all byte-equal copies of the captured ones, each
  * once. */
-static bool plain_copier(const struct compose *k, bool *contradicts)
+static bool plain_copier(const struct compose *k, enum context_own *own)
 {
     const struct head *h = k->out->head;
     bool same = true;
@@ -172,9 +207,8 @@ static bool plain_copier(const struct compose *k, bool *contradicts)
             ours = line_value(k->c, (unsigned)at);
         if (at < 0 || !whole || !span_eq(v, ours) || repeated(h, i))
             same = false;
-        if (at >= 0 && whole && valid_value((enum valid)names_rows[f->id].valid, v, false) &&
-            other_trace(f->id, v, ours))
-            *contradicts = true;
+        if (at >= 0 && whole)
+            *own = said(f->id, v, ours, *own);
     }
     return same;
 }
@@ -193,9 +227,9 @@ static bool app_wrote(const struct compose *k, unsigned line)
     return false;
 }
 
-static void obey_app(struct compose *k, bool *contradicts)
+static void obey_app(struct compose *k, enum context_own *own)
 {
-    bool copier = plain_copier(k, contradicts);
+    bool copier = plain_copier(k, own);
     for (unsigned i = 0; i < k->c->n; i++)
         if (!copier && k->row[i]->role != ROLE_H_LONE)
             refuse(k, i, CONTEXT_N_APP_OWN);
@@ -488,10 +522,10 @@ static size_t write_lines(const struct compose *k, char *dst, size_t cap, size_t
 
 /* Line by line. */
 static size_t weighed(struct compose *k, const struct where *w, unsigned allowed, char *dst,
-                      size_t cap, bool *contradicts)
+                      size_t cap, enum context_own *own)
 {
     take_all(k);
-    obey_app(k, contradicts);
+    obey_app(k, own);
     int alone = left_alone(k, w);
     if (alone >= 0) {
         context_note_add(k->notes, (enum context_note)alone);
@@ -525,7 +559,7 @@ static bool nothing_forbids(const struct compose *k, const struct where *w, unsi
 }
 
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
-                       size_t cap, bool *contradicts, struct context_notes *notes)
+                       size_t cap, enum context_own *own, struct context_notes *notes)
 {
     struct compose k;
     struct where w = where(out);
@@ -533,7 +567,7 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
     k.out = out;
     k.names = out->head->names;
     k.notes = notes;
-    *contradicts = false;
+    *own = CONTEXT_OWN_SILENT;
     if (!sound(c)) {
         context_note_add(notes, CONTEXT_N_INVALID);
         return 0;
@@ -545,5 +579,5 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
         memcpy(dst, c->text, c->text_len);
         return c->text_len;
     }
-    return weighed(&k, &w, allowed, dst, cap, contradicts);
+    return weighed(&k, &w, allowed, dst, cap, own);
 }

@@ -34,7 +34,11 @@
     X(NONE_MANY, "abstain-many-heads")           /* more heads in one call than we edit */         \
     X(NONE_FLAGS, "abstain-send-flags")          /* MSG_ZEROCOPY or ancillary data */              \
     X(NONE_SHADOW, "abstain-shadow")             /* TRACEBATON=shadow */                           \
-    X(PROVEN, "evidence-proven")                 /* evidence for one thread an exchange */         \
+    X(NONE_COMPOSED, "abstain-nothing-to-add")   /* insert-* says why */                           \
+    X(OWN_RIGHT, "own-right")     /* the program's own trace is the one it would have got */       \
+    X(OWN_WRONG, "own-wrong")     /* ... is another */                                             \
+    X(OWN_MISSING, "own-missing") /* it sent one where we would have abstained */                  \
+    X(PROVEN, "evidence-proven")  /* evidence for one thread an exchange */                        \
     X(REFUTED, "evidence-refuted")                                                                 \
     X(SHORT, "short-accepts")             /* the kernel took part of an edited call */             \
     X(OWED, "owed-tails")                 /* ... and cut an insertion */                           \

@@ -9,6 +9,7 @@
 #include "engine/count.h"
 #include "engine/engine.h"
 #include "engine/flow.h"
+#include "sys/probe.h"
 
 bool inbound_plausible(const char *p, size_t n)
 {
@@ -22,6 +23,22 @@ void inbound_begin(struct conn *c)
     http1_init(&c->out, HTTP1_RESPONSE, false);
 }
 
+/* For the account, where one is kept. */
+static void note_opened(struct conn *c)
+{
+    struct page_event e = {.kind = PAGE_EVENT_IN, .exchange = c->now.xid};
+    e.rule = e.result = c->now.ctx ? COUNT_CONTEXTS : COUNT_NONE_EMPTY;
+    if (!c->addressed)
+        probe_peer(c->fd, &c->addr.family, &c->addr.port, c->addr.ip);
+    c->addressed = true;
+    e.family = c->addr.family;
+    e.port = c->addr.port;
+    memcpy(e.ip, c->addr.ip, sizeof(e.ip));
+    if (c->now.ctx)
+        context_trace(c->now.ctx, e.trace);
+    page_note(&e);
+}
+
 static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uint8_t method)
 {
     conn_context_release(c->now.ctx);
@@ -30,6 +47,8 @@ static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uin
     c->opened_in = c->reads;
     http1_answer_to(&c->out, (enum http1_method)method);
     flow_opened(c);
+    if (page_kept)
+        note_opened(c);
 }
 
 /* The response of the open exchange is complete: next, please. A pipelined request becomes current

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -299,6 +300,80 @@ START_TEST(nothing_else)
 }
 END_TEST
 
+/* Slot i of the ring in the file. */
+static struct page_event event(const char *path, unsigned i)
+{
+    struct page_event e = {.seq = UINT64_MAX};
+    int fd = open(path, O_RDONLY);
+    if (fd >= 0 &&
+        pread(fd, &e, sizeof(e), PAGE_RING_AT + 64 + (off_t)(i * sizeof(e))) != sizeof(e))
+        e.seq = UINT64_MAX;
+    close(fd);
+    return e;
+}
+
+/* The ring keeps the last ones. */
+START_TEST(page_ring)
+{
+    for (unsigned i = 1; i <= PAGE_EVENTS + 3; i++) {
+        struct page_event e = {.exchange = i, .kind = PAGE_EVENT_OUT, .port = (uint16_t)i};
+        page_note(&e);
+    }
+    for (unsigned i = 0; i < PAGE_EVENTS; i++) {
+        struct page_event e = event(own_page(), i);
+        uint64_t want = i < 3 ? PAGE_EVENTS + 1 + i : 1 + i;
+        CHECK(e.seq == want && e.exchange == want && e.port == (uint16_t)want && e.time > 0);
+    }
+}
+END_TEST
+
+static void *noter(void *arg)
+{
+    for (unsigned i = 0; i < 20000; i++) {
+        struct page_event e = {.exchange = (uintptr_t)arg, .kind = PAGE_EVENT_IN};
+        memset(e.trace, (int)(uintptr_t)arg, sizeof(e.trace));
+        memset(e.ip, (int)(uintptr_t)arg, sizeof(e.ip));
+        page_note(&e);
+    }
+    return NULL;
+}
+
+/* Whoever reads an event with a seq reads what one thread wrote, also after a kill. */
+START_TEST(page_ring_killed)
+{
+    pid_t p = fork();
+    if (p == 0) {
+        pthread_t t;
+        for (uintptr_t i = 1; i < 4; i++)
+            pthread_create(&t, NULL, noter, (void *)i);
+        for (;;)
+            pause();
+    }
+    usleep(20000);
+    kill(p, SIGKILL);
+    waitpid(p, NULL, 0);
+    char path[64];
+    snprintf(path, sizeof(path), "%s/%d.page", dir, p);
+    unsigned seen = 0;
+    for (unsigned i = 0; i < PAGE_EVENTS; i++) {
+        struct page_event e = event(path, i);
+        if (e.seq == 0)
+            continue;
+        seen++;
+        CHECK((e.seq - 1) % PAGE_EVENTS == i && e.exchange >= 1 && e.exchange <= 3);
+        CHECK(e.trace[0] == e.exchange && e.trace[15] == e.exchange && e.ip[15] == e.exchange);
+    }
+    CHECK(seen > PAGE_EVENTS - 8);
+}
+END_TEST
+
+START_TEST(page_unset)
+{
+    page_init("", NULL, 0);
+    CHECK(!page_kept);
+}
+END_TEST
+
 static void add_process(const char *name, const TTest *test)
 {
     tcase_add_checked_fixture(unit_add(name, test, 0), processes, NULL);
@@ -322,6 +397,9 @@ int main(void)
     add_page("nobody-else-may-read-it", page_mode);
     add_page("a-fork-child-has-a-page-of-its-own", page_of_a_child);
     add_page("a-name-that-exists-is-not-opened", page_trap);
+    add_page("the-ring-keeps-the-last-events", page_ring);
+    add_page("a-killed-process-leaves-whole-events", page_ring_killed);
+    add_page("without-a-directory-nothing-is-kept", page_unset);
     unit_add("nested-entry-is-refused", guard_nested, 0);
     unit_add("left-means-free", guard_left, 0);
     unit_add("a-guard-whose-frames-are-gone-is-free", guard_jumped, 0);
