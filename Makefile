@@ -26,7 +26,7 @@ endif
 LDSO := -shared -nostdlib -Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-Bsymbolic \
         -Wl,--hash-style=both -Wl,--build-id -Wl,--exclude-libs,ALL
 
-SRC   := $(wildcard src/core/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
+SRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
 OBJ   := $(SRC:src/%.c=$(BUILD)/so/%.o)
 TOOL  := $(wildcard src/tool/*.c)
 TOBJ  := $(TOOL:src/%.c=$(BUILD)/tool/%.o) \
@@ -68,7 +68,7 @@ $(BUILD)/tracebaton: $(TOBJ)
 CHECK_CFLAGS = $(shell pkg-config --cflags check)
 CHECK_LIBS   = $(shell pkg-config --libs check)
 UNITFLAGS := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
-UNITSRC   := $(wildcard src/core/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
+UNITSRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
 $(BUILD)/tests/unit/rooms.a: $(UNITSRC:src/%.c=$(BUILD)/unit/%.o)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@; $(CROSS_COMPILE)ar rcs $@ $^
