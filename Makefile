@@ -23,6 +23,10 @@ ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 ifeq ($(ARCH),aarch64)
 SOFLAGS += -mno-outline-atomics
 endif
+# What this CPU's instructions lack, from the compiler's own archives, hidden inside our file.
+ifeq ($(ARCH),riscv64)
+SOLIBS := -l:libatomic.a -lgcc
+endif
 LDSO := -shared -nostdlib -Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-Bsymbolic \
         -Wl,--hash-style=both -Wl,--build-id -Wl,--exclude-libs,ALL
 
@@ -46,7 +50,7 @@ $(BUILD)/exports.map: src/hooks/hooks.def
 
 $(SO): $(OBJ) $(BUILD)/exports.map
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ)
+	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ) $(SOLIBS)
 	$(Q)mv -f $@.tmp $@
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
