@@ -40,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
@@ -105,6 +105,11 @@ demo:
 runtime: all
 	$(Q)packaging/setup check
 	$(Q)BUILD=$(BUILD) tests/runtime/run.py --table
+
+# The same file under other releases' libcs and on other CPUs; writes the README's table.
+matrix: all
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) tests/matrix/run --readme
 
 runtime-registry: all
 	$(Q)tests/runtime-registry/run
