@@ -28,6 +28,9 @@ class Stack:
             elif need.startswith("py:"):
                 if subprocess.run([PY, "-c", f"import {need[3:]}"], capture_output=True).returncode:
                     return f"python3-{need[3:]}"
+            elif need.startswith("php-ext:"):
+                if need[8:] not in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout.split():
+                    return f"php-{need[8:]}"
             elif not shutil.which(need):
                 return need
         return None
@@ -92,11 +95,11 @@ http {{ access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}
     return prepare
 
 
-def apache_conf(mpm, body):
+def apache_conf(mpm, body, script="app.php"):
     def prepare(where, port, up):
         mods = "/usr/lib/apache2/modules"
         write(f"{where}/upstream", up)
-        shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
+        shutil.copy(f"{APPS}/{script}", f"{where}/index.php")
         os.chmod(where, 0o755)
         write(f"{where}/apache.conf", f"""
 ServerRoot {where}
@@ -162,6 +165,10 @@ def php_files(where, port, up):
     shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
 
 
+def php_curl_files(where, port, up):
+    shutil.copy(f"{APPS}/curl.php", f"{where}/index.php")
+
+
 def mono_build(where, port, up):
     subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
 
@@ -181,6 +188,10 @@ STACKS = [
           env={"PHP_CLI_SERVER_WORKERS": ""}),
     Stack("apache-mod_php", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php"), prepare=apache_conf("prefork", mod_php)),
+    Stack("php-S-curl", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "php-ext:curl"),
+          prepare=php_curl_files, env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
+    Stack("mod_php-curl", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
+          ("apache2", "php", "php-ext:curl"), prepare=apache_conf("prefork", mod_php, "curl.php"), legs=5),
     Stack("perl-daemon", "right", lambda w, p, u: ["perl", f"{APPS}/daemon.pl", str(p)],
           ("/usr/share/perl5/HTTP/Daemon.pm", "/usr/share/perl5/LWP.pm")),
     Stack("mhd-thread", "right", lambda w, p, u: [f"{w}/mhd", str(p), "thread"], ("/usr/include/microhttpd.h",),
