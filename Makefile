@@ -23,6 +23,10 @@ ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 ifeq ($(ARCH),aarch64)
 SOFLAGS += -mno-outline-atomics
 endif
+# What this CPU's instructions lack, from the compiler's own archives, hidden inside our file.
+ifeq ($(ARCH),riscv64)
+SOLIBS := -l:libatomic.a -lgcc
+endif
 LDSO := -shared -nostdlib -Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-Bsymbolic \
         -Wl,--hash-style=both -Wl,--build-id -Wl,--exclude-libs,ALL
 
@@ -36,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
@@ -46,7 +50,7 @@ $(BUILD)/exports.map: src/hooks/hooks.def
 
 $(SO): $(OBJ) $(BUILD)/exports.map
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ)
+	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ) $(SOLIBS)
 	$(Q)mv -f $@.tmp $@
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
@@ -101,6 +105,11 @@ demo:
 runtime: all
 	$(Q)packaging/setup check
 	$(Q)BUILD=$(BUILD) tests/runtime/run.py --table
+
+# The same file under other releases' libcs and on other CPUs; writes the README's table.
+matrix: all
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) tests/matrix/run --readme
 
 runtime-registry: all
 	$(Q)tests/runtime-registry/run
