@@ -186,6 +186,10 @@ uintptr_t elfwalk_find(const struct elfwalk *w, const char *name, bool *ifunc)
 #elif defined(__aarch64__)
 #define SLOT_PLT  R_AARCH64_JUMP_SLOT
 #define SLOT_DATA R_AARCH64_GLOB_DAT
+#elif defined(                                                                                     \
+    __riscv) /* no GLOB_DAT: its R_RISCV_64 may be a pointer in the program's own data, too */
+#define SLOT_PLT  R_RISCV_JUMP_SLOT
+#define SLOT_DATA R_RISCV_JUMP_SLOT
 #endif
 
 /* Which of the names an undefined symbol has; n: none. */
