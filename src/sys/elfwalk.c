@@ -187,8 +187,9 @@ uintptr_t elfwalk_find(const struct elfwalk *w, const char *name, bool *ifunc)
 #define SLOT_PLT  R_AARCH64_JUMP_SLOT
 #define SLOT_DATA R_AARCH64_GLOB_DAT
 #elif defined(__riscv)
+/* There is no GLOB_DAT: an R_RISCV_64 may be a pointer in the program's own data, too. */
 #define SLOT_PLT  R_RISCV_JUMP_SLOT
-#define SLOT_DATA R_RISCV_64
+#define SLOT_DATA R_RISCV_JUMP_SLOT
 #endif
 
 /* Which of the names an undefined symbol has; n: none. */
