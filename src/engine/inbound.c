@@ -18,7 +18,7 @@ bool inbound_plausible(const char *p, size_t n)
 
 void inbound_begin(struct conn *c)
 {
-    c->role = ROLE_SERVER;
+    CONN_SET(c->role, ROLE_SERVER);
     http1_init(&c->in, HTTP1_REQUEST, true);
     http1_init(&c->out, HTTP1_RESPONSE, false);
 }
@@ -43,7 +43,7 @@ static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uin
 {
     conn_context_release(c->now.ctx);
     c->now.ctx = ctx;
-    c->now.mode = mode;
+    CONN_SET(c->now.mode, mode);
     c->opened_in = c->reads;
     http1_answer_to(&c->out, (enum http1_method)method);
     flow_opened(c);
