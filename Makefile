@@ -68,10 +68,12 @@ $(BUILD)/tracebaton: $(TOBJ)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(if $(SAN),-fsanitize=$(SAN)) -o $@ $(TOBJ) $(TOOL_LIBS)
 
-# Unit tests link the rooms they test, and Check; the sanitizers are always on.
+# Unit tests link the rooms they test, and Check; sanitizers are always on: SAN's, or the usual two.
+COMMA := ,
+UNITSAN := $(or $(SAN),address$(COMMA)undefined)
 CHECK_CFLAGS = $(shell pkg-config --cflags check)
 CHECK_LIBS   = $(shell pkg-config --libs check)
-UNITFLAGS := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+UNITFLAGS := $(COMMON) -O1 -fsanitize=$(UNITSAN) -fno-sanitize-recover=undefined
 UNITSRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
 $(BUILD)/tests/unit/rooms.a: $(UNITSRC:src/%.c=$(BUILD)/unit/%.o)
 	@mkdir -p $(@D)

@@ -80,7 +80,7 @@ struct conn *conn_acquire(int fd)
         conn_abandon(c, fd);
         return NULL;
     }
-    c->fd = fd;
+    CONN_SET(c->fd, fd);
     return c;
 }
 
@@ -98,12 +98,18 @@ struct conn *conn_acquire_ref(struct exchange_ref ref)
 /* Everything but the lock and the generation, which outlive the connection. */
 static void reset(struct conn *c, int fd)
 {
-    uint32_t gen = c->gen;
-    memset((char *)c + offsetof(struct conn, poison), 0,
-           sizeof(*c) - offsetof(struct conn, poison));
-    c->fd = fd;
+    CONN_SET(c->poison, 0);
+    CONN_SET(c->role, ROLE_NONE);
+    CONN_SET(c->blocks_known, false);
+    CONN_SET(c->identified, false);
+    CONN_SET(c->fd, fd);
+    CONN_SET(c->now.xid, 0);
+    CONN_SET(c->now.owner, NULL);
+    c->now.ctx = NULL;
+    memset((char *)c + offsetof(struct conn, sending), 0,
+           sizeof(*c) - offsetof(struct conn, sending));
     c->refs = 1;
-    __atomic_store_n(&c->gen, gen + 1, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&c->gen, 1, __ATOMIC_RELEASE);
 }
 
 struct conn *conn_create(int fd)
@@ -182,12 +188,20 @@ bool conn_verify(struct conn *c, int fd)
     if (!probe_socket(fd, &dev, &ino))
         return false;
     if (!c->identified) {
-        c->dev = dev;
-        c->ino = ino;
-        c->identified = true;
+        CONN_SET(c->dev, dev);
+        CONN_SET(c->ino, ino);
+        CONN_SET(c->identified, true);
         return true;
     }
     return c->dev == dev && c->ino == ino;
+}
+
+bool conn_there(const struct conn *c)
+{
+    uint64_t dev, ino;
+    if (!probe_socket(CONN_GET(c->fd), &dev, &ino))
+        return false;
+    return !CONN_GET(c->identified) || (CONN_GET(c->dev) == dev && CONN_GET(c->ino) == ino);
 }
 
 static bool power_of_two(uint32_t n)

@@ -133,7 +133,7 @@ static struct conn *first_words(int fd, const struct edit_piece *v, size_t nv, s
 static bool silent(int fd)
 {
     struct conn *c = fdtab_conn(fd);
-    return !c || __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_NONE;
+    return !c || CONN_GET(c->role) == ROLE_NONE;
 }
 
 static void identify_or_die(struct conn **c, int fd)

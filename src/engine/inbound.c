@@ -19,9 +19,9 @@ bool inbound_plausible(const char *p, size_t n)
 void inbound_begin(struct conn *c, const char *p, size_t n)
 {
     enum inlet_kind door = inlet_guess(p, n);
-    c->role = ROLE_SERVER;
     inlet_init(&c->door_in, door, false);
     inlet_init(&c->door_out, door, true);
+    CONN_SET(c->role, ROLE_SERVER);
     http1_init(&c->in, HTTP1_REQUEST, true);
     http1_init(&c->out, HTTP1_RESPONSE, false);
 }
@@ -46,7 +46,7 @@ static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uin
 {
     conn_context_release(c->now.ctx);
     c->now.ctx = ctx;
-    c->now.mode = mode;
+    CONN_SET(c->now.mode, mode);
     c->opened_in = c->reads;
     http1_answer_to(&c->out, (enum http1_method)method);
     flow_opened(c);

@@ -22,7 +22,7 @@ bool outbound_plausible(const char *p, size_t n)
 
 void outbound_begin(struct conn *c)
 {
-    c->role = ROLE_CLIENT;
+    CONN_SET(c->role, ROLE_CLIENT);
     http1_init(&c->out, HTTP1_REQUEST, false);
 }
 

@@ -9,10 +9,12 @@
 #include <time.h>
 
 #include "sys/arena.h"
+#include "sys/probe.h"
 #include "sys/proc.h"
 #include "sys/raw.h"
 
-#define PATH 4200
+#define PATH   4200
+#define YIELDS 1000 /* for another thread to map a file */
 
 _Static_assert(sizeof(struct page_event) == 64 &&
                    PAGE_EVENTS * 64 + 64 + PAGE_RING_AT <= PAGE_BYTES,
@@ -25,7 +27,8 @@ static const char *const *names;
 static unsigned counters;
 static char *now; /* the page of this process */
 static uint32_t counters_at;
-static uint32_t now_of; /* the epoch they were made in */
+static uint32_t now_of;   /* the epoch they were made in */
+static uint32_t begun_in; /* the last epoch in which that was begun */
 
 void page_init(const char *dir, const char *const *list, unsigned n)
 {
@@ -100,9 +103,32 @@ static size_t write_names(char *page)
     return at;
 }
 
-/* The first count of a process. Of two threads that race one page is left unused. */
+static char *current(void)
+{
+    char *page = __atomic_load_n(&now, __ATOMIC_ACQUIRE);
+    return page && __atomic_load_n(&now_of, __ATOMIC_ACQUIRE) == proc_epoch() ? page : NULL;
+}
+
+/* Another thread makes the page, or the code that this signal handler interrupted: then its counts
+ * are lost. */
+static char *await(void)
+{
+    char *page = current();
+    for (int i = 0; i < YIELDS && !page; i++) {
+        probe_yield();
+        page = current();
+    }
+    return page;
+}
+
+/* The first count of a process. Only one thread may begin: the file that another has made would be
+ * a name that exists, and what was counted in private memory instead would never be seen. */
 static char *begin(void)
 {
+    uint32_t epoch = proc_epoch(), last = __atomic_load_n(&begun_in, __ATOMIC_RELAXED);
+    if (last == epoch || !__atomic_compare_exchange_n(&begun_in, &last, epoch, 0, __ATOMIC_RELAXED,
+                                                      __ATOMIC_RELAXED))
+        return await();
     char *page = map_file();
     if (!page)
         page = arena_map(PAGE_BYTES);
@@ -111,15 +137,15 @@ static char *begin(void)
         return NULL;
     __atomic_store_n(&counters_at, (uint32_t)at, __ATOMIC_RELAXED);
     __atomic_store_n(&now, page, __ATOMIC_RELEASE);
-    __atomic_store_n(&now_of, proc_epoch(), __ATOMIC_RELEASE);
+    __atomic_store_n(&now_of, epoch, __ATOMIC_RELEASE);
     return page;
 }
 
 static char *page_of_process(void)
 {
     proc_check();
-    char *page = __atomic_load_n(&now, __ATOMIC_ACQUIRE);
-    return page && __atomic_load_n(&now_of, __ATOMIC_ACQUIRE) == proc_epoch() ? page : begin();
+    char *page = current();
+    return page ? page : begin();
 }
 
 void page_add_kept(unsigned id, uint64_t n)

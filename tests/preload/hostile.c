@@ -1302,7 +1302,8 @@ static const char *in_a_handler(int sends)
 int main(void)
 {
     why_shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    strict_seccomp();
+    if (!getenv("SANITIZED")) /* whose run-time makes system calls of its own */
+        strict_seccomp();
     two_writers_tests();
     unseen_tests("unseen-response", unseen_response, false);
     unseen_tests("unseen-first-part", unseen_first_part, false);
@@ -1313,7 +1314,8 @@ int main(void)
     test("reconnect-inside-a-body", reconnect_inside_a_body, 0);
     wait_tests();
     connect_tests();
-    for (int how = 0; how < OVERLAPS; how++) {
+    /* A sanitizer looks at the vectors after the call, too, and would fail the program. */
+    for (int how = 0; how < OVERLAPS && !getenv("SANITIZED"); how++) {
         char name[64];
         snprintf(name, sizeof(name), "overwritten-vector-%s", overlap_name[how]);
         test(name, overwritten, how);
