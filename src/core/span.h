@@ -26,10 +26,33 @@ static inline char span_lower(char c)
     return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
 }
 
+static inline uint64_t span_word(const char *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+/** Are these `n` bytes the same? By words, the last of which may overlap the one before: names are
+ *  short, and a call of memcmp() is dear. */
+static inline bool span_same(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+    if (n < 8) {
+        while (i < n && a[i] == b[i])
+            i++;
+        return i == n;
+    }
+    for (; i + 8 < n; i += 8)
+        if (span_word(a + i) != span_word(b + i))
+            return false;
+    return span_word(a + n - 8) == span_word(b + n - 8);
+}
+
 /** Equal, byte for byte. */
 static inline bool span_eq(struct span a, struct span b)
 {
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    return a.n == b.n && span_same(a.p, b.p, a.n);
 }
 
 /** Equal but for the case of ASCII letters. */

@@ -692,6 +692,41 @@ static void safe_oracle(void)
     CHECK(!valid_value(VALID_SAFE, (struct span){"", 0}, false));
 }
 
+/* Hex and digits, at every length and place, against the obvious loop. */
+static void hex_oracle(void)
+{
+    for (size_t n = 1; n < 35; n++)
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 256; c++) {
+                char *v = malloc(n);
+                memset(v, '7', n);
+                v[at] = (char)c;
+                struct span s = {v, n};
+                bool digit = c >= '0' && c <= '9';
+                bool hex = digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+                CHECK(valid_value(VALID_HEX32, s, false) == (hex && n <= 32));
+                CHECK(valid_value(VALID_HEX16, s, false) == (hex && n <= 16));
+                CHECK(valid_value(VALID_HEX16_32, s, false) == (hex && (n == 16 || n == 32)));
+                CHECK(valid_value(VALID_DIGITS, s, false) == (digit && n <= 20));
+                free(v);
+            }
+}
+
+static void b3_forms(void)
+{
+    static const char whole[] =
+        "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90";
+    for (size_t from = 0; from < 32; from++)
+        for (size_t n = 2; from + n <= strlen(whole); n++) {
+            char *v = malloc(n);
+            memcpy(v, whole + from, n);
+            size_t rest = n - (from == 0 ? 32 : 16);
+            bool want = (from == 0 || from == 16) && (rest == 17 || rest == 19 || rest == 36);
+            CHECK(valid_value(VALID_B3, (struct span){v, n}, false) == want);
+            free(v);
+        }
+}
+
 static void tokens(void)
 {
     for (int c = 0; c < 256; c++) {
@@ -875,6 +910,8 @@ int main(void)
     RUN(every_byte);
     RUN(traceparent_oracle);
     RUN(safe_oracle);
+    RUN(hex_oracle);
+    RUN(b3_forms);
     RUN(tokens);
     RUN(strict_tracestate);
     RUN(members);
