@@ -9,13 +9,21 @@
 #include "http1.h"
 #include "valid.h"
 
+_Static_assert(CONTEXT_LINES <= 32, "a set of lines is a word");
+
+#define LINE(i) (UINT32_C(1) << (i))
+
+/* Where a composition is. What is of one line is not cleared. */
 struct compose {
     const struct context *c;
     const struct context_out *out;
     const struct names *names;
     struct context_notes *notes;
+    uint32_t take;                  /* lines that are inserted, so far */
+    uint32_t all;                   /* lines there are */
+    uint32_t cls[PEER_CLASSES];     /* lines of each class */
+    uint32_t role[ROLE_H_LONE + 1]; /* lines of each role */
     const struct names_row *row[CONTEXT_LINES];
-    bool take[CONTEXT_LINES];
 };
 
 static struct span line_name(const struct context *c, unsigned i)
@@ -30,48 +38,76 @@ static struct span line_value(const struct context *c, unsigned i)
     return (struct span){c->text + l->off + l->name_len + 2, l->len - l->name_len - 4u};
 }
 
-static void refuse(struct compose *k, unsigned i, enum context_note why)
+/* Each of these lines is a refusal, even where it was refused before. */
+static void refuse(struct compose *k, uint32_t lines, enum context_note why)
 {
-    k->take[i] = false;
-    context_note_add(k->notes, why);
+    k->take &= ~lines;
+    for (; lines; lines &= lines - 1)
+        context_note_add(k->notes, why);
 }
 
 /* --- the context, again ---------------------------------------------------------------------- */
 
-/* Is this still a line of ours: in bounds, of a known id, under that id's name? */
-static bool line_sound(const struct compose *k, unsigned i)
+/* Is this what a line of that id is called, other than an exact row of the table? */
+static bool other_name(const struct compose *k, int id, struct span name)
 {
-    const struct context_line *l = &k->c->line[i];
-    if (!names_carried(k->names, l->id) || l->off > k->c->text_len ||
-        l->len > k->c->text_len - l->off || l->len < (uint32_t)l->name_len + 5)
+    if (!names_carried(k->names, id))
         return false;
-    struct span name = line_name(k->c, i), known = names_text(k->names, l->id);
-    const char *p = name.p;
-    if (names_is_prefix(k->names, l->id)) {
+    struct span known = names_text(k->names, id);
+    if (names_is_prefix(k->names, id)) {
         if (name.n <= known.n || !valid_token(name))
             return false;
         name.n = known.n;
     }
-    return span_eq(name, known) && memcmp(p + l->name_len, ": ", 2) == 0 &&
-           memcmp(p + l->len - 2, "\r\n", 2) == 0;
+    return span_eq(name, known);
+}
+
+/* The row of line `i`, if the line still is one of ours: of a known id, under that id's name. */
+static const struct names_row *known_row(const struct compose *k, unsigned i)
+{
+    int id = k->c->line[i].id;
+    struct span name = line_name(k->c, i);
+    if (id < NAMES_BUILTIN) {
+        const struct names_row *row = &names_rows[id];
+        if (row->match == MATCH_EXACT && row->def < DEFAULT_LISTED)
+            return span_eq(name, (struct span){row->name, row->len}) ? row : NULL;
+    }
+    return other_name(k, id, name) ? names_row(k->names, id) : NULL;
+}
+
+/* Does the line begin at `at`, end within the text, and hold nothing but name, ": ", safe bytes and
+ * CRLF? */
+static bool whole_line(const struct context *c, unsigned i, uint32_t at)
+{
+    const struct context_line *l = &c->line[i];
+    const char *p = c->text + at;
+    return l->off == at && l->len <= c->text_len - at && l->len >= l->name_len + 5u &&
+           memcmp(p + l->name_len, ": ", 2) == 0 && memcmp(p + l->len - 2, "\r\n", 2) == 0 &&
+           valid_value(VALID_SAFE, line_value(c, i), false);
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context
- * that is damaged is used. */
+ * that is damaged is used. (That values follow their grammars, R4, was settled at capture; here it
+ * matters that each is of safe bytes, in a line of its own.) */
 static bool sound(struct compose *k)
 {
     const struct context *c = k->c;
+    uint32_t at = 0;
     if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
         return false;
     for (unsigned i = 0; i < c->n; i++) {
-        if (!line_sound(k, i))
+        if (!whole_line(c, i, at))
             return false;
-        k->row[i] = names_row(k->names, c->line[i].id);
-        if (!valid_value((enum valid)k->row[i]->valid, line_value(c, i), k->names->strict))
+        const struct names_row *row = k->row[i] = known_row(k, i);
+        if (!row)
             return false;
-        k->take[i] = true;
+        k->cls[row->cls] |= LINE(i);
+        k->role[row->role] |= LINE(i);
+        k->all |= LINE(i);
+        at += c->line[i].len;
     }
-    return true;
+    k->take = k->all;
+    return at == c->text_len;
 }
 
 /* --- what the program wrote itself ------------------------------------------------------------ */
@@ -154,6 +190,12 @@ static bool repeated(const struct head *h, unsigned at)
     return false;
 }
 
+/* Captured ones are asked, too: a damaged one proves nothing. */
+static bool valid_identity(int id, struct span v)
+{
+    return valid_value((enum valid)names_rows[id].valid, v, false);
+}
+
 /* R6. @return whether the program's identities are all byte-equal copies of the captured ones, each
  * once. */
 static bool plain_copier(const struct compose *k, bool *contradicts)
@@ -169,37 +211,37 @@ static bool plain_copier(const struct compose *k, bool *contradicts)
         bool whole = !f->cut && !f->folded;
         if (at >= 0)
             ours = line_value(k->c, (unsigned)at);
-        if (at < 0 || !whole || !span_eq(v, ours) || repeated(h, i))
+        bool copy = at >= 0 && whole && span_eq(v, ours);
+        if (!copy || repeated(h, i))
             same = false;
-        if (at >= 0 && whole && valid_value((enum valid)names_rows[f->id].valid, v, false) &&
+        if (!copy && at >= 0 && whole && valid_identity(f->id, v) && valid_identity(f->id, ours) &&
             other_trace(f->id, v, ours))
             *contradicts = true;
     }
     return same;
 }
 
-/* R5: a header the program wrote, even an empty one, is never written again. */
-static bool app_wrote(const struct compose *k, unsigned line)
+/* R5: a header the program wrote, even an empty one, is never written again. @return such lines. */
+static uint32_t app_wrote(const struct compose *k)
 {
     const struct head *h = k->out->head;
-    struct span name = line_name(k->c, line);
-    for (unsigned i = 0; i < h->n; i++) {
-        const struct head_field *f = &h->field[i];
+    uint32_t lines = 0;
+    for (const struct head_field *f = h->field; f < h->field + h->n; f++) {
         struct span own = {h->buf + f->name_off, f->name_len};
-        if (f->id == k->c->line[line].id && (!f->name_len || span_eq(own, name)))
-            return true;
+        if (f->id >= NAMES_BUILTIN && f->id < NAMES_EXTRA) /* never carried */
+            continue;
+        for (unsigned i = 0; i < k->c->n; i++)
+            if (f->id == k->c->line[i].id && (!f->name_len || span_eq(own, line_name(k->c, i))))
+                lines |= LINE(i);
     }
-    return false;
+    return lines;
 }
 
 static void obey_app(struct compose *k, bool *contradicts)
 {
-    bool copier = plain_copier(k, contradicts);
-    for (unsigned i = 0; i < k->c->n; i++)
-        if (!copier && k->row[i]->role != ROLE_H_LONE)
-            refuse(k, i, CONTEXT_N_APP_OWN);
-        else if (app_wrote(k, i))
-            refuse(k, i, CONTEXT_N_APP_HAS);
+    uint32_t own = plain_copier(k, contradicts) ? 0 : k->all & ~k->role[ROLE_H_LONE];
+    refuse(k, own, CONTEXT_N_APP_OWN);
+    refuse(k, app_wrote(k) & ~own, CONTEXT_N_APP_HAS);
 }
 
 /* --- requests that are left alone ------------------------------------------------------------- */
@@ -209,24 +251,15 @@ static bool starts(struct span s, struct span with)
     return s.n >= with.n && span_ieq((struct span){s.p, with.n}, with);
 }
 
-static size_t find(struct span s, char c)
-{
-    size_t i = 0;
-    while (i < s.n && s.p[i] != c)
-        i++;
-    return i;
-}
-
 static struct span after(struct span s, size_t n)
 {
     return n < s.n ? (struct span){s.p + n, s.n - n} : (struct span){s.p + s.n, 0};
 }
 
 /* Presigned: the query holds the signature. */
-static bool query_signed(struct span target)
+static bool query_signed(struct span q)
 {
-    struct span q = after(target, find(target, '?') + 1);
-    for (; q.n; q = after(q, find(q, '&') + 1))
+    for (; q.n; q = after(q, span_find(q, '&') + 1))
         if (starts(q, SPAN("X-Amz-Signature=")) || starts(q, SPAN("X-Goog-Signature=")))
             return true;
     return false;
@@ -245,13 +278,13 @@ static bool is_auth(const struct compose *k, int id)
            (id >= NAMES_EXTRA && names_row(k->names, id) == &names_rows[NAME_AUTHORIZATION]);
 }
 
-static bool is_signed(const struct compose *k)
+static bool is_signed(const struct compose *k, struct span query)
 {
     const struct head *h = k->out->head;
     for (unsigned i = 0; i < h->n; i++)
         if (is_auth(k, h->field[i].id) && scheme_signed(head_value(h, &h->field[i])))
             return true;
-    return query_signed(head_target(h));
+    return query_signed(query);
 }
 
 /* RFC 9421: only what the covered components name is verified. A list that is not fully known could
@@ -274,7 +307,7 @@ static void obey_signature(struct compose *k)
             continue;
         for (unsigned i = 0; i < k->c->n; i++)
             if (covered(head_value(h, &h->field[f]), whole, line_name(k->c, i)))
-                refuse(k, i, CONTEXT_N_SIGNED);
+                refuse(k, LINE(i), CONTEXT_N_SIGNED);
     }
 }
 
@@ -296,7 +329,7 @@ static bool is_export(struct span path)
 
 /* A request target and what it says of the peer (RFC 9112 3.2). */
 struct where {
-    struct span authority, path;
+    struct span authority, path, query;
     struct peer_addr addr;
     bool known; /* false: several or damaged Host fields */
 };
@@ -304,7 +337,7 @@ struct where {
 /* The length of "http://" or the like at the beginning, 0: not absolute-form. */
 static size_t scheme(struct span t)
 {
-    size_t n = find(t, ':');
+    size_t n = span_find(t, ':');
     for (size_t i = 0; i < n && n < t.n; i++) {
         char c = span_lower(t.p[i]);
         if (!(c >= 'a' && c <= 'z') &&
@@ -344,7 +377,9 @@ static struct where where(const struct context_out *out)
     } else {
         read_host(out->head, &w);
     }
-    w.path.n = find(w.path, '?');
+    size_t mark = span_find(w.path, '?'); /* none is in scheme or authority */
+    w.query = after(w.path, mark + 1);
+    w.path.n = mark;
     return w;
 }
 
@@ -358,7 +393,7 @@ static int left_alone(const struct compose *k, const struct where *w)
         return CONTEXT_N_OVERFLOW;
     if (!w->known)
         return CONTEXT_N_PEER;
-    if (!k->out->peers->insert_signed && is_signed(k))
+    if (!k->out->peers->insert_signed && is_signed(k, w->query))
         return CONTEXT_N_SIGNED;
     return k->out->method == HTTP1_M_POST && is_export(w->path) ? CONTEXT_N_EXPORT : -1;
 }
@@ -371,11 +406,11 @@ static bool obey_peer(struct compose *k, const struct where *w)
         context_note_add(k->notes, CONTEXT_N_PEER_NEVER);
         return false;
     }
-    for (unsigned i = 0; i < k->c->n; i++)
-        if (k->take[i] && !(allowed >> k->row[i]->cls & 1))
-            refuse(k, i, CONTEXT_N_PEER);
-        else if (k->take[i] && k->out->method == HTTP1_M_TRACE && k->row[i]->cls != PEER_I)
-            refuse(k, i, CONTEXT_N_METHOD); /* RFC 9110 9.3.8 */
+    for (unsigned cls = 0; cls < PEER_CLASSES; cls++)
+        if (!(allowed >> cls & 1))
+            refuse(k, k->take & k->cls[cls], CONTEXT_N_PEER);
+    if (k->out->method == HTTP1_M_TRACE) /* RFC 9110 9.3.8 */
+        refuse(k, k->take & ~k->cls[PEER_I], CONTEXT_N_METHOD);
     return true;
 }
 
@@ -383,8 +418,8 @@ static bool obey_peer(struct compose *k, const struct where *w)
 static bool has_identity(const struct compose *k, unsigned group)
 {
     const struct head *h = k->out->head;
-    for (unsigned i = 0; i < k->c->n; i++)
-        if (k->take[i] && k->row[i]->group == group && k->row[i]->role == ROLE_H_IDENTITY)
+    for (uint32_t left = k->take & k->role[ROLE_H_IDENTITY]; left; left &= left - 1)
+        if (k->row[__builtin_ctz(left)]->group == group)
             return true;
     for (unsigned i = 0; i < h->n; i++)
         if (is_identity(h->field[i].id) && names_rows[h->field[i].id].group == group)
@@ -395,9 +430,9 @@ static bool has_identity(const struct compose *k, unsigned group)
 /* A companion without its group's identity says nothing or the wrong thing. */
 static void drop_orphans(struct compose *k)
 {
-    for (unsigned i = 0; i < k->c->n; i++)
-        if (k->take[i] && k->row[i]->role == ROLE_H_COMPANION && !has_identity(k, k->row[i]->group))
-            k->take[i] = false;
+    for (uint32_t left = k->take & k->role[ROLE_H_COMPANION]; left; left &= left - 1)
+        if (!has_identity(k, k->row[__builtin_ctz(left)]->group))
+            k->take &= ~(left & -left);
 }
 
 /* --- budget, section 6 ------------------------------------------------------------------------ */
@@ -419,11 +454,12 @@ static size_t taken(const struct compose *k, unsigned *lines)
 {
     size_t n = 0;
     *lines = 0;
-    for (unsigned i = 0; i < k->c->n; i++)
-        if (k->take[i]) {
-            n += k->c->line[i].len;
-            ++*lines;
-        }
+    if (k->take == k->all) {
+        *lines = k->c->n;
+        return k->c->text_len;
+    }
+    for (uint32_t left = k->take; left; left &= left - 1, ++*lines)
+        n += k->c->line[__builtin_ctz(left)].len;
     return n;
 }
 
@@ -432,10 +468,10 @@ static void give_up(struct compose *k, unsigned i)
 {
     const struct names_row *row = k->row[i];
     bool whole = row->role != ROLE_H_LONE && (row->role != ROLE_H_COMPANION || row->cls == PEER_I);
-    refuse(k, i, CONTEXT_N_BUDGET);
+    refuse(k, LINE(i), CONTEXT_N_BUDGET);
     for (unsigned j = 0; whole && j < k->c->n; j++)
         if (k->row[j]->group == row->group && k->row[j]->role != ROLE_H_LONE)
-            k->take[j] = false;
+            k->take &= ~LINE(j);
 }
 
 /* Cut from the end of R11 until it fits. @return bytes of baggage that stay; SIZE_MAX: all. */
@@ -448,7 +484,7 @@ static size_t obey_budget(struct compose *k)
         bool many = k->out->head_lines + lines > MAX_LINES;
         if (!over && !many)
             break;
-        if (!k->take[at - 1])
+        if (!(k->take & LINE(at - 1)))
             continue;
         struct span v = line_value(k->c, at - 1);
         if (k->c->line[at - 1].id == NAME_BAGGAGE && !many && over < v.n) {
@@ -468,11 +504,13 @@ static size_t obey_budget(struct compose *k)
 static size_t write_lines(const struct compose *k, char *dst, size_t cap, size_t baggage)
 {
     size_t n = 0;
-    for (unsigned i = 0; i < k->c->n; i++) {
-        const struct context_line *l = &k->c->line[i];
+    if (k->take == k->all && baggage == SIZE_MAX && k->c->text_len <= cap) { /* the common case */
+        memcpy(dst, k->c->text, k->c->text_len);
+        return k->c->text_len;
+    }
+    for (uint32_t left = k->take; left; left &= left - 1) {
+        const struct context_line *l = &k->c->line[__builtin_ctz(left)];
         size_t len = l->len;
-        if (!k->take[i])
-            continue;
         if (l->id == NAME_BAGGAGE && baggage != SIZE_MAX)
             len = l->name_len + 2u + baggage + 2;
         if (len > cap - n)
@@ -484,10 +522,23 @@ static size_t write_lines(const struct compose *k, char *dst, size_t cap, size_t
     return n;
 }
 
+static void begin(struct compose *k, const struct context *c, const struct context_out *out,
+                  struct context_notes *notes)
+{
+    k->c = c;
+    k->out = out;
+    k->names = out->head->names;
+    k->notes = notes;
+    k->take = k->all = 0;
+    memset(k->cls, 0, sizeof(k->cls));
+    memset(k->role, 0, sizeof(k->role));
+}
+
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
                        size_t cap, bool *contradicts, struct context_notes *notes)
 {
-    struct compose k = {.c = c, .out = out, .names = out->head->names, .notes = notes};
+    struct compose k; /* large: see there */
+    begin(&k, c, out, notes);
     struct where w = where(out);
     *contradicts = false;
     if (!sound(&k)) {

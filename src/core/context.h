@@ -82,7 +82,9 @@ struct context_out {
  * @param contradicts  out: the program wrote an identity header whose *trace id* differs from the
  *                     captured one of the same group: proof that the context is not its own. (A
  *                     64-bit id that is the low half of the other is the same.)
- * @return bytes written, 0 for nothing to add. Every value is checked again (R3).
+ * @return bytes written, 0 for nothing to add. The context's memory is not trusted: nothing of it
+ *         is used unless it still is whole lines one after another, each of a known id under that
+ *         id's name, with a value of safe bytes only (R3). The grammars (R4) are not asked again.
  */
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
                        size_t cap, bool *contradicts, struct context_notes *notes);

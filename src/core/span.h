@@ -55,6 +55,21 @@ static inline bool span_eq(struct span a, struct span b)
     return a.n == b.n && span_same(a.p, b.p, a.n);
 }
 
+/** Where the first `c` is; s.n: nowhere. */
+static inline size_t span_find(struct span s, char c)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    size_t i = 0;
+    for (; s.n - i >= 8; i += 8) {
+        uint64_t x = span_word(s.p + i) ^ ones * (uint8_t)c; /* a byte that is c is zero */
+        if ((x - ones) & ~x & tops)
+            break;
+    }
+    while (i < s.n && s.p[i] != c)
+        i++;
+    return i;
+}
+
 /** Equal but for the case of ASCII letters. */
 static inline bool span_ieq(struct span a, struct span b)
 {

@@ -766,6 +766,59 @@ static void damaged_context(void)
     exchange_done(&x);
 }
 
+/* Damage of every kind that must be seen, one at a time: to the layout, */
+static void damage_layout(struct context *c, int kind)
+{
+    struct context_line *l = c->line;
+    uint32_t *const word[] = {&c->n, &c->n, &c->text_len, &c->text_len, &l[2].off, &l[4].len};
+    static const uint32_t value[] = {CONTEXT_LINES + 1, 4, 1, CONTEXT_MAX + 1, 1, UINT32_MAX};
+    if (kind < 6)
+        *word[kind] = value[kind];
+    else if (kind == 6)
+        l[1] = l[0]; /* a line twice */
+    else
+        l[0].name_len++;
+}
+
+/* to ids (never of another line, nor of what was not asked for), names and text. */
+static void damage_text(struct context *c, int kind)
+{
+    static const uint16_t id[] = {NAME_HOST, NAME_COOKIE, UINT16_MAX, NAME_TRACEPARENT};
+    struct context_line *l = c->line;
+    char *const byte[] = {c->text + l[1].off, c->text + l[3].off + 1, c->text + l[3].off + 2,
+                          c->text + l[4].off - 1, c->text + l[4].off + 12};
+    if (kind < 4)
+        l[0].id = id[kind];
+    else
+        *byte[kind - 4] = "T=(\r\n"[kind - 4];
+}
+
+static void soundness(void)
+{
+    static const char in[] = GET RID TP TS "p-a: 1\r\n" BAG;
+    struct exchange x;
+    exchange_init(&x);
+    names_add(&x.names, SPAN("p-*"), warned);
+    struct context *c = exchange_capture(&x, in, strlen(in)), *bad = malloc(CONTEXT_MEM);
+    CHECK(c->n == 5);
+    for (int kind = 0; kind < 17; kind++) {
+        memcpy(bad, c, c->size);
+        if (kind < 8)
+            damage_layout(bad, kind);
+        else
+            damage_text(bad, kind - 8);
+        CHECK(*exchange_compose(&x, bad, GET, strlen(GET)) == 0);
+        CHECK(x.composed.count[CONTEXT_N_INVALID] == 1);
+    }
+    CHECK(strlen(exchange_compose(&x, c, GET, strlen(GET))) == c->text_len);
+    memcpy(bad, c, c->size);
+    memset(bad->text + bad->line[1].off + 13, 'x', 55); /* no trace id, but safe */
+    CHECK(*exchange_compose(&x, bad, GET TP2, strlen(GET TP2)) && !x.contradicts);
+    free(bad);
+    free(c);
+    exchange_done(&x);
+}
+
 /* Random heads from pieces that matter, both ways. */
 static void random_heads(void)
 {
@@ -916,6 +969,7 @@ int main(void)
     RUN(strict_tracestate);
     RUN(members);
     RUN(damaged_context);
+    RUN(soundness);
     RUN(random_heads);
     RUN(notes);
     return tap_failed;
