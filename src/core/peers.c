@@ -21,14 +21,6 @@ static struct span after(struct span s, size_t n)
     return (struct span){s.p + n, s.n - n};
 }
 
-static size_t find(struct span s, char c)
-{
-    size_t i = 0;
-    while (i < s.n && s.p[i] != c)
-        i++;
-    return i;
-}
-
 static bool digits(struct span s, unsigned max, unsigned *out)
 {
     unsigned v = 0;
@@ -53,7 +45,7 @@ static int hex(char c)
 static bool parse4(struct span s, uint8_t ip[4])
 {
     for (int i = 0; i < 4; i++) {
-        size_t end = find(s, '.');
+        size_t end = span_find(s, '.');
         unsigned v;
         if ((i < 3) != (end < s.n) || (end > 1 && s.p[0] == '0') ||
             !digits((struct span){s.p, end}, 255, &v))
@@ -68,7 +60,7 @@ static bool parse4(struct span s, uint8_t ip[4])
 static int group6(struct span g, uint8_t *ip, int room)
 {
     unsigned v = 0;
-    if (find(g, '.') < g.n)
+    if (span_find(g, '.') < g.n)
         return room >= 4 && parse4(g, ip) ? 4 : 0;
     if (g.n < 1 || g.n > 4 || room < 2)
         return 0;
@@ -89,7 +81,7 @@ static int groups6(struct span s, uint8_t *ip, int room)
     if (!s.n)
         return 0;
     for (;;) {
-        size_t end = find(s, ':');
+        size_t end = span_find(s, ':');
         struct span g = {s.p, end};
         int k = group6(g, ip + n, room - n);
         n += k;
@@ -112,7 +104,7 @@ static bool parse6(struct span s, uint8_t ip[16])
         return groups6(s, ip, 16) == 16;
     int a = groups6((struct span){s.p, gap}, ip, 14);
     int b = a < 0 ? -1 : groups6(after(s, gap + 2), tail, 14 - a);
-    if (b < 0 || (gap > 0 && find((struct span){s.p, gap}, '.') < gap))
+    if (b < 0 || (gap > 0 && span_find((struct span){s.p, gap}, '.') < gap))
         return false;
     memcpy(ip + 16 - b, tail, (size_t)b);
     return true;
@@ -133,9 +125,18 @@ struct net {
     uint8_t family, bits, ip[16];
 };
 
+static uint32_t word4(const uint8_t *ip)
+{
+    return (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 | (uint32_t)ip[2] << 8 | ip[3];
+}
+
 static bool in_net(const struct peer_addr *a, uint8_t family, const uint8_t *net, unsigned bits)
 {
-    if (a->family != family || memcmp(a->ip, net, bits / 8) != 0)
+    if (a->family != family)
+        return false;
+    if (family == 4)
+        return !bits || !((word4(a->ip) ^ word4(net)) >> (32 - bits));
+    if (memcmp(a->ip, net, bits / 8) != 0)
         return false;
     unsigned rest = bits % 8;
     return !rest || !((a->ip[bits / 8] ^ net[bits / 8]) >> (8 - rest));
@@ -182,34 +183,71 @@ static uint16_t port_of(struct span s)
 /* Take brackets, zone and port off. @return whether it looks like an IPv6 address. */
 static bool split(struct span a, struct target *t)
 {
-    size_t colon = find(a, ':'), end = find(a, ']');
+    size_t colon = span_find(a, ':'), end = span_find(a, ']');
     t->host = a;
     if (a.n && a.p[0] == '[') {
         if (end == a.n || (end + 1 < a.n && a.p[end + 1] != ':'))
             return false;
         t->host = (struct span){a.p + 1, end - 1};
         t->port = end + 1 < a.n ? port_of(after(a, end + 2)) : 0;
-    } else if (colon < a.n && find(after(a, colon + 1), ':') == a.n - colon - 1) {
+    } else if (colon < a.n && span_find(after(a, colon + 1), ':') == a.n - colon - 1) {
         t->host.n = colon;
         t->port = port_of(after(a, colon + 1));
         return false;
     } else if (colon == a.n) {
         return false;
     }
-    t->host.n = find(t->host, '%');
+    t->host.n = span_find(t->host, '%');
+    return true;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* How many bytes at the beginning are letters, digits, "-", "_" or "."? */
+static size_t plain_run(struct span s)
+{
+    static const bool plain[256] = {['a' ... 'z'] = true, ['A' ... 'Z'] = true,
+                                    ['0' ... '9'] = true, ['-'] = true,
+                                    ['_'] = true,         ['.'] = true};
+    size_t n = 0;
+    while (n < s.n && plain[(uint8_t)s.p[n]])
+        n++;
+    return n;
+}
+
+/* What nearly all are: a name or an IPv4 address, with or without a port. @return false: look for
+ * userinfo, brackets and a zone. */
+static bool plain_authority(struct span a, struct target *t)
+{
+    size_t n = plain_run(a), end = n + 1;
+    t->host = (struct span){a.p, n};
+    if (n == a.n)
+        return true;
+    while (end < a.n && is_digit(a.p[end]))
+        end++;
+    if (a.p[n] != ':' || end < a.n)
+        return false;
+    t->port = port_of(after(a, n + 1));
     return true;
 }
 
 static struct target target_of(struct span a)
 {
     struct target t = {.port = 0};
-    for (size_t at = find(a, '@'); at < a.n; at = find(a, '@'))
-        a = after(a, at + 1);
-    bool six = split(a, &t);
+    bool six = false;
+    if (!plain_authority(a, &t)) {
+        for (size_t at = span_find(a, '@'); at < a.n; at = span_find(a, '@'))
+            a = after(a, at + 1);
+        six = split(a, &t);
+    }
     if (!six && t.host.n && t.host.p[t.host.n - 1] == '.')
         t.host.n--;
     t.addr.family = six ? 6 : 4;
-    t.literal = six ? parse6(t.host, t.addr.ip) : parse4(t.host, t.addr.ip);
+    if (six || (t.host.n && is_digit(t.host.p[0])))
+        t.literal = six ? parse6(t.host, t.addr.ip) : parse4(t.host, t.addr.ip);
     t.addr = t.literal ? unmapped(t.addr) : (struct peer_addr){.family = 0};
     return t;
 }
@@ -219,23 +257,25 @@ static bool ends_with(struct span host, struct span suffix)
     return host.n > suffix.n && span_ieq(after(host, host.n - suffix.n), suffix);
 }
 
+/* Where the last label begins. */
+static size_t last_label(struct span host)
+{
+    size_t at = host.n;
+    while (at > 0 && host.p[at - 1] != '.')
+        at--;
+    return at;
+}
+
 /* Letters, digits, "-", "_" and ".", and not what inet_aton() would take for a number. */
 static bool plain_name(struct span host)
 {
-    size_t dot = host.n, number = 0;
-    for (size_t i = 0; i < host.n; i++) {
-        char c = span_lower(host.p[i]);
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
-            return false;
-        if (c == '.')
-            dot = i;
-    }
-    struct span last = dot < host.n ? after(host, dot + 1) : host;
+    struct span last = after(host, last_label(host));
+    size_t number = 0;
     bool x = last.n > 1 && last.p[0] == '0' && span_lower(last.p[1]) == 'x';
-    while (number < last.n && (x ? number < 2 || hex(last.p[number]) >= 0
-                                 : last.p[number] >= '0' && last.p[number] <= '9'))
+    while (number < last.n &&
+           (x ? number < 2 || hex(last.p[number]) >= 0 : is_digit(last.p[number])))
         number++;
-    return last.n > 0 && number < last.n;
+    return last.n > 0 && number < last.n && plain_run(host) == host.n;
 }
 
 static bool local_name(struct span host)
@@ -244,7 +284,7 @@ static bool local_name(struct span host)
         {".svc", 4}, {".cluster.local", 14}, {".local", 6}, {".internal", 9}, {".localhost", 10}};
     if (!plain_name(host))
         return false;
-    if (find(host, '.') == host.n)
+    if (last_label(host) == 0)
         return true;
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
         if (ends_with(host, suffixes[i]))
@@ -333,7 +373,7 @@ static bool set_net(struct peer_rule *r, const struct target *t, unsigned bits)
 /* ADDRESS/BITS, an IPv6 address possibly in brackets. */
 static bool parse_net(struct peer_rule *r, struct span s)
 {
-    size_t slash = find(s, '/');
+    size_t slash = span_find(s, '/');
     struct target t = target_of((struct span){s.p, slash});
     unsigned bits;
     return digits(after(s, slash + 1), 128, &bits) && !t.port && set_net(r, &t, bits);
@@ -368,7 +408,7 @@ static bool parse_rule(struct peer_rule *r, struct span s)
         r->kind = s.n == 3 ? RULE_ANY : RULE_MESH;
         return true;
     }
-    return find(s, '/') < s.n ? parse_net(r, s) : parse_host(r, s);
+    return span_find(s, '/') < s.n ? parse_net(r, s) : parse_host(r, s);
 }
 
 static struct span trim(struct span s)
@@ -393,7 +433,7 @@ static void parse_class(struct peers *p, enum peer_class cls, struct span list, 
 {
     forget_class(p, cls);
     while (list.n) {
-        size_t end = find(list, ',');
+        size_t end = span_find(list, ',');
         struct span s = trim((struct span){list.p, end});
         list = after(list, end < list.n ? end + 1 : end);
         if (!s.n || span_ieq(s, SPAN("none")))
@@ -412,7 +452,7 @@ static void parse_class(struct peers *p, enum peer_class cls, struct span list, 
 static void parse_entry(struct peers *p, struct span s, peers_warn warn)
 {
     static const char classes[] = "ITUC";
-    size_t eq = find(s, '=');
+    size_t eq = span_find(s, '=');
     struct span key = trim((struct span){s.p, eq});
     struct span value = eq < s.n ? trim(after(s, eq + 1)) : (struct span){NULL, 0};
     if (span_ieq(key, SPAN("signed")) &&
@@ -432,7 +472,7 @@ static void parse_entry(struct peers *p, struct span s, peers_warn warn)
 void peers_parse(struct peers *p, struct span text, peers_warn warn)
 {
     while (text.n) {
-        size_t end = find(text, ';');
+        size_t end = span_find(text, ';');
         parse_entry(p, trim((struct span){text.p, end}), warn);
         text = after(text, end < text.n ? end + 1 : end);
     }
