@@ -83,7 +83,7 @@ static bool whole_line(const struct context *c, unsigned i, uint32_t at)
     const char *p = c->text + at;
     return l->off == at && l->len <= c->text_len - at && l->len >= l->name_len + 5u &&
            memcmp(p + l->name_len, ": ", 2) == 0 && memcmp(p + l->len - 2, "\r\n", 2) == 0 &&
-           valid_value(VALID_SAFE, line_value(c, i), false);
+           valid_safe(line_value(c, i));
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context

@@ -355,16 +355,21 @@ static void write_extra(struct build *b, int id)
     }
 }
 
-static void write_row(struct build *b, int id)
+/* The rows of a set of ids, in the order of R11. */
+static void write_rows(struct build *b, uint64_t ids)
 {
-    const struct names_row *row = &names_rows[id];
-    struct span name = {row->name, row->len};
-    if (row->match == MATCH_PREFIX)
-        write_prefixed(b, id, row);
-    else if (row->several == SEVERAL_JOIN && !(b->single & BIT(id) && fits(b, name, b->value[id])))
-        write_list(b, id);
-    else
-        write_line(b, id, name, b->value[id]);
+    for (; ids; ids &= ids - 1) {
+        int id = __builtin_ctzll(ids);
+        const struct names_row *row = &names_rows[id];
+        struct span name = {row->name, row->len};
+        if (row->match == MATCH_PREFIX)
+            write_prefixed(b, id, row);
+        else if (row->several == SEVERAL_JOIN &&
+                 !(b->single & BIT(id) && fits(b, name, b->value[id])))
+            write_list(b, id);
+        else
+            write_line(b, id, name, b->value[id]);
+    }
 }
 
 /* --- */
@@ -385,12 +390,10 @@ struct context *context_build(const struct head *in, void *mem, size_t cap,
     judge_fields(&b);
     drop_hop_by_hop(&b);
     judge_groups(&b);
-    for (uint64_t left = b.have & ~BIT(NAME_BAGGAGE); left; left &= left - 1)
-        write_row(&b, __builtin_ctzll(left));
+    write_rows(&b, b.have & ~BIT(NAME_BAGGAGE));
     for (int i = 0; i < in->names->extras; i++)
         write_extra(&b, NAMES_EXTRA + i);
-    if (b.have & BIT(NAME_BAGGAGE))
-        write_row(&b, NAME_BAGGAGE);
+    write_rows(&b, b.have & BIT(NAME_BAGGAGE));
     b.c->size = (uint32_t)(sizeof(struct context) + b.c->text_len);
     return b.c;
 }

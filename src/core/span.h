@@ -33,12 +33,21 @@ static inline uint64_t span_word(const char *p)
     return w;
 }
 
+static inline uint32_t span_half(const char *p)
+{
+    uint32_t w;
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
 /** Are these `n` bytes the same? By words, the last of which may overlap the one before: names are
  *  short, and a call of memcmp() is dear. */
 static inline bool span_same(const char *a, const char *b, size_t n)
 {
     size_t i = 0;
     if (n < 8) {
+        if (n >= 4)
+            return span_half(a) == span_half(b) && span_half(a + n - 4) == span_half(b + n - 4);
         while (i < n && a[i] == b[i])
             i++;
         return i == n;

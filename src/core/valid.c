@@ -125,14 +125,9 @@ static inline __attribute__((always_inline)) bool every(struct span s, block (*t
     return passed(good);
 }
 
-static bool safe(struct span s)
+bool valid_safe(struct span s)
 {
     return every(s, is_safe);
-}
-
-static bool hex(struct span s)
-{
-    return every(s, is_hex);
 }
 
 bool valid_token(struct span s)
@@ -179,7 +174,7 @@ static bool traceparent(struct span s)
     if (!is(p[0], LHEX) || !is(p[1], LHEX) || !is(p[53], LHEX) || !is(p[54], LHEX) ||
         (p[0] == 'f' && p[1] == 'f'))
         return false;
-    return s.n == 55 || ((p[0] != '0' || p[1] != '0') && p[55] == '-' && safe(s));
+    return s.n == 55 || ((p[0] != '0' || p[1] != '0') && p[55] == '-' && valid_safe(s));
 }
 
 static void ows(struct span *s)
@@ -214,7 +209,7 @@ static bool again(struct span rest, struct span key)
 }
 
 /* W3C Trace Context 3.3, for `strict` only: grammar, 32 members, no key twice. */
-static bool tracestate(struct span s)
+static bool strict_tracestate(struct span s)
 {
     unsigned members = 0;
     for (;;) {
@@ -236,7 +231,7 @@ static bool tracestate(struct span s)
     }
 }
 
-static bool hex16(const char *p)
+static bool id16(const char *p)
 {
     return passed(is_hex(load(p)));
 }
@@ -247,14 +242,14 @@ static bool b3(struct span s)
     if (s.n == 1)
         return s.p[0] == '0' || s.p[0] == '1' || s.p[0] == 'd';
     size_t id = s.n > 16 && s.p[16] == '-' ? 16 : 32, ids = id + 1 + 16;
-    if (s.n < ids || s.p[id] != '-' || !hex16(s.p) || !hex16(s.p + id - 16) || !hex16(s.p + id + 1))
+    if (s.n < ids || s.p[id] != '-' || !id16(s.p) || !id16(s.p + id - 16) || !id16(s.p + id + 1))
         return false;
     s = (struct span){s.p + ids, s.n - ids};
     if (!s.n)
         return true;
     if (!eat(&s, '-') || !(eat(&s, '0') || eat(&s, '1') || eat(&s, 'd')))
         return false;
-    return !s.n || (s.n == 17 && s.p[0] == '-' && hex16(s.p + 1));
+    return !s.n || (s.n == 17 && s.p[0] == '-' && id16(s.p + 1));
 }
 
 static bool boolean(struct span s)
@@ -278,6 +273,8 @@ static bool priority(struct span s)
 
 static bool sw8(struct span s)
 {
+    if (!valid_safe(s))
+        return false;
     unsigned dashes = 0;
     for (size_t i = 0; i < s.n; i++)
         dashes += s.p[i] == '-';
@@ -317,44 +314,55 @@ static bool sentry(struct span s)
     return !s.n || (eat(&s, '-') && (eat(&s, '0') || eat(&s, '1')) && !s.n);
 }
 
+static bool visible(struct span s)
+{
+    return every(s, is_visible);
+}
+
+static bool hex32(struct span s)
+{
+    return s.n <= 32 && every(s, is_hex);
+}
+
+static bool hex16(struct span s)
+{
+    return s.n <= 16 && every(s, is_hex);
+}
+
+static bool hex16_32(struct span s)
+{
+    return (s.n == 16 || s.n == 32) && every(s, is_hex);
+}
+
+static bool digits(struct span s)
+{
+    return s.n <= 20 && every(s, is_digit);
+}
+
 /* Most grammars have no byte that is not safe: only the others ask for that, too. */
 bool valid_value(enum valid v, struct span s, bool strict)
 {
-    switch (v) {
-    case VALID_SAFE:
-        return safe(s);
-    case VALID_VISIBLE:
-        return every(s, is_visible);
-    case VALID_TRACEPARENT:
-        return traceparent(s);
-    case VALID_TRACESTATE:
-        return safe(s) && (!strict || tracestate(s));
-    case VALID_B3:
-        return b3(s);
-    case VALID_HEX32:
-        return s.n <= 32 && hex(s);
-    case VALID_HEX16:
-        return s.n <= 16 && hex(s);
-    case VALID_HEX16_32:
-        return (s.n == 16 || s.n == 32) && hex(s);
-    case VALID_BOOL:
-        return boolean(s);
-    case VALID_DIGITS:
-        return s.n <= 20 && every(s, is_digit);
-    case VALID_UINT64:
-        return uint64(s);
-    case VALID_PRIORITY:
-        return priority(s);
-    case VALID_SW8:
-        return safe(s) && sw8(s);
-    case VALID_GCP:
-        return gcp(s);
-    case VALID_JAEGER:
-        return jaeger(s);
-    case VALID_SENTRY:
-        return sentry(s);
-    }
-    return false;
+    static bool (*const checks[])(struct span) = {
+        [VALID_SAFE] = valid_safe,
+        [VALID_VISIBLE] = visible,
+        [VALID_TRACEPARENT] = traceparent,
+        [VALID_TRACESTATE] = valid_safe,
+        [VALID_B3] = b3,
+        [VALID_HEX32] = hex32,
+        [VALID_HEX16] = hex16,
+        [VALID_HEX16_32] = hex16_32,
+        [VALID_BOOL] = boolean,
+        [VALID_DIGITS] = digits,
+        [VALID_UINT64] = uint64,
+        [VALID_PRIORITY] = priority,
+        [VALID_SW8] = sw8,
+        [VALID_GCP] = gcp,
+        [VALID_JAEGER] = jaeger,
+        [VALID_SENTRY] = sentry,
+    };
+    if (v == VALID_TRACESTATE && strict && !strict_tracestate(s))
+        return false;
+    return checks[v](s);
 }
 
 size_t valid_members(struct span list, size_t max)
