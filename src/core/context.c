@@ -96,8 +96,8 @@ static bool hop_by_hop(struct build *b, struct span name)
 /* --- single fields --------------------------------------------------------------------------- */
 
 /* May this value be carried? An empty one never is (Istio issue 11696). */
-static bool good_value(const struct build *b, const struct head_field *f,
-                       const struct names_row *row, struct span v)
+static inline bool good_value(const struct build *b, const struct head_field *f,
+                              const struct names_row *row, struct span v)
 {
     return !f->folded && !f->cut && v.n <= row->max &&
            valid_value((enum valid)row->valid, v, b->in->names->strict);
@@ -144,11 +144,15 @@ static bool judge_field(struct build *b, int id)
         return false;
     }
     struct span v = b->value[id] = head_value(b->in, f);
-    if (row->several == SEVERAL_FIRST)
-        return acceptable(b, f, row, v);
-    if (!(b->twice & BIT(id)) && good_value(b, f, row, v))
-        b->single |= BIT(id);
-    return true;
+    bool good = good_value(b, f, row, v);
+    if (row->several == SEVERAL_JOIN) { /* put_list() decides, but of one good line it need not */
+        if (good && !(b->twice & BIT(id)))
+            b->single |= BIT(id);
+        return true;
+    }
+    if (!good)
+        context_note_add(b->notes, CONTEXT_N_INVALID);
+    return good;
 }
 
 static void judge_fields(struct build *b)
@@ -240,7 +244,8 @@ static bool fits(const struct build *b, struct span name, struct span value)
     return b->c->n < CONTEXT_LINES && name.n + value.n + 4 <= b->cap - b->c->text_len;
 }
 
-static void write_line(struct build *b, int id, struct span name, struct span value)
+static inline __attribute__((always_inline)) void write_line(struct build *b, int id,
+                                                             struct span name, struct span value)
 {
     struct context *c = b->c;
     uint32_t from = c->text_len;

@@ -14,6 +14,7 @@ struct target {
     uint16_t port;    /* 0: unknown */
     struct peer_addr addr;
     bool literal; /* the host is an address, that of .addr */
+    bool plain;   /* the host surely is of letters, digits, "-", "_" and "." alone */
 };
 
 static struct span after(struct span s, size_t n)
@@ -121,10 +122,6 @@ static struct peer_addr unmapped(struct peer_addr a)
     return a;
 }
 
-struct net {
-    uint8_t family, bits, ip[16];
-};
-
 static uint32_t word4(const uint8_t *ip)
 {
     return (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 | (uint32_t)ip[2] << 8 | ip[3];
@@ -132,44 +129,65 @@ static uint32_t word4(const uint8_t *ip)
 
 static bool in_net(const struct peer_addr *a, uint8_t family, const uint8_t *net, unsigned bits)
 {
-    if (a->family != family)
-        return false;
-    if (family == 4)
-        return !bits || !((word4(a->ip) ^ word4(net)) >> (32 - bits));
-    if (memcmp(a->ip, net, bits / 8) != 0)
+    if (a->family != family || memcmp(a->ip, net, bits / 8) != 0)
         return false;
     unsigned rest = bits % 8;
     return !rest || !((a->ip[bits / 8] ^ net[bits / 8]) >> (8 - rest));
 }
 
-static bool in_any(const struct peer_addr *a, const struct net *nets, size_t n)
+struct net4 {
+    uint32_t net, mask;
+};
+#define NET4(a, b, c, d, bits)                                                                     \
+    {                                                                                              \
+        (a##u << 24 | b##u << 16 | c##u << 8 | d##u), ~0u << (32 - (bits))                         \
+    }
+
+static bool in_any4(const uint8_t *ip, const struct net4 *nets, size_t n)
 {
+    uint32_t word = word4(ip);
     for (size_t i = 0; i < n; i++)
-        if (in_net(a, nets[i].family, nets[i].ip, nets[i].bits))
+        if (!((word ^ nets[i].net) & nets[i].mask))
             return true;
     return false;
 }
 
+struct net6 {
+    uint8_t bits, ip[16];
+};
+
+static bool in_any6(const struct peer_addr *a, const struct net6 *nets, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (in_net(a, 6, nets[i].ip, nets[i].bits))
+            return true;
+    return false;
+}
+
+#define COUNT(nets) (sizeof(nets) / sizeof((nets)[0]))
+
 /* Loopback, this host, RFC 1918, 100.64/10, 240/4 (Istio's automatic addresses), fc00::/7. */
 static bool local_address(const struct peer_addr *a)
 {
-    static const struct net nets[] = {
-        {4, 8, {127}}, {4, 8, {10}}, {4, 12, {172, 16}}, {4, 16, {192, 168}},  {4, 10, {100, 64}},
-        {4, 4, {240}}, {4, 32, {0}}, {6, 7, {0xfc}},     {6, 128, {[15] = 1}}, {6, 128, {0}}};
-    return a->family == 1 || in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
+    static const struct net4 four[] = {NET4(127, 0, 0, 0, 8),   NET4(10, 0, 0, 0, 8),
+                                       NET4(172, 16, 0, 0, 12), NET4(192, 168, 0, 0, 16),
+                                       NET4(100, 64, 0, 0, 10), NET4(240, 0, 0, 0, 4),
+                                       NET4(0, 0, 0, 0, 32)};
+    static const struct net6 six[] = {{7, {0xfc}}, {128, {[15] = 1}}, {128, {0}}};
+    return a->family == 1 || (a->family == 4 && in_any4(a->ip, four, COUNT(four))) ||
+           (a->family == 6 && in_any6(a, six, COUNT(six)));
 }
 
 /* Link-local, and the addresses of clouds' metadata services that are not. */
 static bool never_address(const struct peer_addr *a)
 {
-    static const struct net nets[] = {
-        {4, 16, {169, 254}},
-        {6, 10, {0xfe, 0x80}},
-        {4, 32, {100, 100, 100, 200}},                             /* Alibaba Cloud */
-        {4, 32, {168, 63, 129, 16}},                               /* Azure */
-        {6, 128, {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}, /* AWS */
-    };
-    return in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
+    static const struct net4 four[] = {NET4(169, 254, 0, 0, 16),
+                                       NET4(100, 100, 100, 200, 32), /* Alibaba Cloud */
+                                       NET4(168, 63, 129, 16, 32)};  /* Azure */
+    static const struct net6 six[] = {
+        {10, {0xfe, 0x80}}, {128, {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}}; /* AWS */
+    return (a->family == 4 && in_any4(a->ip, four, COUNT(four))) ||
+           (a->family == 6 && in_any6(a, six, COUNT(six)));
 }
 
 /* --- authorities ------------------------------------------------------------------------------ */
@@ -238,7 +256,8 @@ static struct target target_of(struct span a)
 {
     struct target t = {.port = 0};
     bool six = false;
-    if (!plain_authority(a, &t)) {
+    t.plain = plain_authority(a, &t);
+    if (!t.plain) {
         for (size_t at = span_find(a, '@'); at < a.n; at = span_find(a, '@'))
             a = after(a, at + 1);
         six = split(a, &t);
@@ -266,28 +285,33 @@ static size_t last_label(struct span host)
     return at;
 }
 
-/* Letters, digits, "-", "_" and ".", and not what inet_aton() would take for a number. */
-static bool plain_name(struct span host)
+/* Would inet_aton() take this last label, and with it the name, for a number? */
+static bool number_label(struct span last)
 {
-    struct span last = after(host, last_label(host));
-    size_t number = 0;
+    size_t n = 0;
     bool x = last.n > 1 && last.p[0] == '0' && span_lower(last.p[1]) == 'x';
-    while (number < last.n &&
-           (x ? number < 2 || hex(last.p[number]) >= 0 : is_digit(last.p[number])))
-        number++;
-    return last.n > 0 && number < last.n && plain_run(host) == host.n;
+    while (n < last.n && (x ? n < 2 || hex(last.p[n]) >= 0 : is_digit(last.p[n])))
+        n++;
+    return n == last.n;
 }
 
-static bool local_name(struct span host)
+/* Letters, digits, "-", "_" and ".", and no number. */
+static bool plain_name(const struct target *t, size_t label)
+{
+    return !number_label(after(t->host, label)) && (t->plain || plain_run(t->host) == t->host.n);
+}
+
+static bool local_name(const struct target *t)
 {
     static const struct span suffixes[] = {
         {".svc", 4}, {".cluster.local", 14}, {".local", 6}, {".internal", 9}, {".localhost", 10}};
-    if (!plain_name(host))
+    size_t label = last_label(t->host);
+    if (!plain_name(t, label))
         return false;
-    if (last_label(host) == 0)
+    if (label == 0)
         return true;
-    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-        if (ends_with(host, suffixes[i]))
+    for (size_t i = 0; i < COUNT(suffixes); i++)
+        if (ends_with(t->host, suffixes[i]))
             return true;
     return false;
 }
@@ -302,7 +326,7 @@ static bool never(const struct target *t, const struct peer_addr *addr)
  * a local address, but a literal is what it says. */
 static bool mesh_local(const struct target *t, const struct peer_addr *addr)
 {
-    return t->literal ? local_address(&t->addr) : local_name(t->host) || local_address(addr);
+    return t->literal ? local_address(&t->addr) : local_name(t) || local_address(addr);
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */
@@ -387,7 +411,7 @@ static bool parse_host(struct peer_rule *r, struct span s)
     struct target t = target_of(suffix ? after(s, 1) : s);
     if (t.literal)
         return !suffix && set_net(r, &t, t.addr.family == 4 ? 32 : 128);
-    if (!plain_name(t.host) || t.host.n + suffix > PEERS_NAME)
+    if (!plain_name(&t, last_label(t.host)) || t.host.n + suffix > PEERS_NAME)
         return false;
     r->kind = suffix ? RULE_SUFFIX : RULE_HOST;
     r->port = t.port;

@@ -212,6 +212,8 @@ static bool again(struct span rest, struct span key)
 static bool strict_tracestate(struct span s)
 {
     unsigned members = 0;
+    if (!valid_safe(s))
+        return false;
     for (;;) {
         ows(&s);
         if (s.n && s.p[0] != ',') {
@@ -360,9 +362,7 @@ bool valid_value(enum valid v, struct span s, bool strict)
         [VALID_JAEGER] = jaeger,
         [VALID_SENTRY] = sentry,
     };
-    if (v == VALID_TRACESTATE && strict && !strict_tracestate(s))
-        return false;
-    return checks[v](s);
+    return v == VALID_TRACESTATE && strict ? strict_tracestate(s) : checks[v](s);
 }
 
 size_t valid_members(struct span list, size_t max)
