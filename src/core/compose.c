@@ -13,6 +13,16 @@ _Static_assert(CONTEXT_LINES <= 32, "a set of lines is a word");
 
 #define LINE(i) (UINT32_C(1) << (i))
 
+/* Rows that are carried under exactly their name: bit an id. */
+#define HEADER(id, group, name, match, max, several, cls, role, def, valid)                        \
+    | (MATCH_##match == MATCH_EXACT && DEFAULT_##def < DEFAULT_LISTED                              \
+           ? UINT64_C(1) << (NAME_##id & 63)                                                       \
+           : 0)
+static const uint64_t exact_rows = 0
+#include "propagators.def"
+    ;
+#undef HEADER
+
 /* Where a composition is. What is of one line is not cleared. */
 struct compose {
     const struct context *c;
@@ -48,13 +58,13 @@ static void refuse(struct compose *k, uint32_t lines, enum context_note why)
 
 /* --- the context, again ---------------------------------------------------------------------- */
 
-/* Is this what a line of that id is called, other than an exact row of the table? */
-static bool other_name(const struct compose *k, int id, struct span name)
+/* Is this what a line of that id is called? */
+static bool known_name(const struct names *names, int id, struct span name)
 {
-    if (!names_carried(k->names, id))
+    if (!names_carried(names, id))
         return false;
-    struct span known = names_text(k->names, id);
-    if (names_is_prefix(k->names, id)) {
+    struct span known = names_text(names, id);
+    if (names_is_prefix(names, id)) {
         if (name.n <= known.n || !valid_token(name))
             return false;
         name.n = known.n;
@@ -62,52 +72,52 @@ static bool other_name(const struct compose *k, int id, struct span name)
     return span_eq(name, known);
 }
 
-/* The row of line `i`, if the line still is one of ours: of a known id, under that id's name. */
-static const struct names_row *known_row(const struct compose *k, unsigned i)
+/* The row of a line that still is one of ours: of a known id, under that id's name; else NULL. */
+static const struct names_row *known_row(const struct names *names, int id, struct span name)
 {
-    int id = k->c->line[i].id;
-    struct span name = line_name(k->c, i);
-    if (id < NAMES_BUILTIN) {
+    if (id < 64 && exact_rows >> id & 1) { /* most are; the others are none of these */
         const struct names_row *row = &names_rows[id];
-        if (row->match == MATCH_EXACT && row->def < DEFAULT_LISTED)
-            return span_eq(name, (struct span){row->name, row->len}) ? row : NULL;
+        return span_eq(name, (struct span){row->name, row->len}) ? row : NULL;
     }
-    return other_name(k, id, name) ? names_row(k->names, id) : NULL;
+    return known_name(names, id, name) ? names_row(names, id) : NULL;
 }
 
-/* Does the line begin at `at`, end within the text, and hold nothing but name, ": ", safe bytes and
- * CRLF? */
-static bool whole_line(const struct context *c, unsigned i, uint32_t at)
+/* Does the line, which has `room` bytes from its beginning to the end of the text, end there or
+ * before, and is it a name, ": ", safe bytes and CRLF? */
+static inline bool whole_line(const struct context_line *l, const char *p, size_t room)
 {
-    const struct context_line *l = &c->line[i];
-    const char *p = c->text + at;
-    return l->off == at && l->len <= c->text_len - at && l->len >= l->name_len + 5u &&
-           memcmp(p + l->name_len, ": ", 2) == 0 && memcmp(p + l->len - 2, "\r\n", 2) == 0 &&
-           valid_safe(line_value(c, i));
+    size_t name = l->name_len, len = l->len;
+    return len <= room && len >= name + 5 && memcmp(p + name, ": ", 2) == 0 &&
+           memcmp(p + len - 2, "\r\n", 2) == 0 &&
+           valid_safe((struct span){p + name + 2, len - name - 4});
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context
  * that is damaged is used. (That values follow their grammars, R4, was settled at capture; here it
  * matters that each is of safe bytes, in a line of its own.) */
-static bool sound(struct compose *k)
+static __attribute__((noinline)) bool sound(struct compose *k)
 {
     const struct context *c = k->c;
-    uint32_t at = 0;
-    if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
+    const struct names *names = k->names;
+    unsigned n = c->n;
+    size_t at = 0, text_len = c->text_len;
+    if (n > CONTEXT_LINES || text_len > CONTEXT_MAX)
         return false;
-    for (unsigned i = 0; i < c->n; i++) {
-        if (!whole_line(c, i, at))
+    for (unsigned i = 0; i < n; i++) {
+        const struct context_line *l = &c->line[i];
+        const char *p = c->text + at;
+        if (l->off != at || !whole_line(l, p, text_len - at))
             return false;
-        const struct names_row *row = k->row[i] = known_row(k, i);
+        const struct names_row *row = known_row(names, l->id, (struct span){p, l->name_len});
         if (!row)
             return false;
+        k->row[i] = row;
         k->cls[row->cls] |= LINE(i);
         k->role[row->role] |= LINE(i);
-        k->all |= LINE(i);
-        at += c->line[i].len;
+        at += l->len;
     }
-    k->take = k->all;
-    return at == c->text_len;
+    k->take = k->all = n ? UINT32_MAX >> (CONTEXT_LINES - n) : 0;
+    return at == text_len;
 }
 
 /* --- what the program wrote itself ------------------------------------------------------------ */
@@ -360,7 +370,7 @@ static void read_host(const struct head *h, struct where *w)
 }
 
 /* Of an absolute-form target the authority counts; the address is that of a proxy. */
-static struct where where(const struct context_out *out)
+static inline struct where where(const struct context_out *out)
 {
     struct span t = head_target(out->head);
     struct where w = {.path = t, .addr = out->addr, .known = true};
