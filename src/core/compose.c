@@ -370,27 +370,26 @@ static void read_host(const struct head *h, struct where *w)
 }
 
 /* Of an absolute-form target the authority counts; the address is that of a proxy. */
-static inline struct where where(const struct context_out *out)
+static void where(const struct context_out *out, struct where *w)
 {
     struct span t = head_target(out->head);
-    struct where w = {.path = t, .addr = out->addr, .known = true};
     size_t from = t.n && t.p[0] != '/' ? scheme(t) : 0;
+    *w = (struct where){.path = t, .addr = out->addr, .known = true};
     if (from) {
         struct span rest = after(t, from);
         size_t n = 0;
         while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?' && rest.p[n] != '#')
             n++;
-        w.authority = (struct span){rest.p, n};
-        w.path = after(rest, n);
-        w.addr = (struct peer_addr){.port = starts(t, SPAN("https:")) ? 443 : 80};
-        w.known = n > 0;
+        w->authority = (struct span){rest.p, n};
+        w->path = after(rest, n);
+        w->addr = (struct peer_addr){.port = starts(t, SPAN("https:")) ? 443 : 80};
+        w->known = n > 0;
     } else {
-        read_host(out->head, &w);
+        read_host(out->head, w);
     }
-    size_t mark = span_find(w.path, '?'); /* none is in scheme or authority */
-    w.query = after(w.path, mark + 1);
-    w.path.n = mark;
-    return w;
+    size_t mark = span_find(w->path, '?'); /* none is in scheme or authority */
+    w->query = after(w->path, mark + 1);
+    w->path.n = mark;
 }
 
 /* A reason to leave the whole request alone, or -1. */
@@ -549,7 +548,8 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
 {
     struct compose k; /* large: see there */
     begin(&k, c, out, notes);
-    struct where w = where(out);
+    struct where w;
+    where(out, &w);
     *contradicts = false;
     if (!sound(&k)) {
         context_note_add(notes, CONTEXT_N_INVALID);

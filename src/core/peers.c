@@ -354,14 +354,22 @@ static bool matches(const struct peer_rule *r, const struct target *t, const str
 unsigned peers_classes(const struct peers *p, struct span authority, const struct peer_addr *addr)
 {
     struct target t = target_of(authority);
-    struct peer_addr a = unmapped(*addr);
+    struct peer_addr mapped;
     unsigned allowed = 0, denied = 0;
-    if (never(&t, &a))
+    if (addr->family == 6) {
+        mapped = unmapped(*addr);
+        addr = &mapped;
+    }
+    if (never(&t, addr))
         return PEERS_NEVER;
-    bool mesh = mesh_local(&t, &a);
-    for (unsigned i = 0; i < p->n; i++)
-        if (matches(&p->rule[i], &t, &a, mesh))
-            *(p->rule[i].deny ? &denied : &allowed) |= 1u << p->rule[i].cls;
+    bool mesh = mesh_local(&t, addr);
+    for (const struct peer_rule *r = p->rule; r < p->rule + p->n; r++)
+        if (!matches(r, &t, addr, mesh))
+            continue;
+        else if (r->deny)
+            denied |= 1u << r->cls;
+        else
+            allowed |= 1u << r->cls;
     return allowed & ~denied;
 }
 
