@@ -388,7 +388,8 @@ static void where(const struct context_out *out, struct where *w)
         read_host(out->head, w);
     }
     size_t mark = span_find(w->path, '?'); /* none is in scheme or authority */
-    w->query = after(w->path, mark + 1);
+    if (mark < w->path.n)
+        w->query = after(w->path, mark + 1);
     w->path.n = mark;
 }
 

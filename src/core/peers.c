@@ -298,7 +298,8 @@ static bool number_label(struct span last)
 /* Letters, digits, "-", "_" and ".", and no number. */
 static bool plain_name(const struct target *t, size_t label)
 {
-    return !number_label(after(t->host, label)) && (t->plain || plain_run(t->host) == t->host.n);
+    return !number_label(label ? after(t->host, label) : t->host) &&
+           (t->plain || plain_run(t->host) == t->host.n);
 }
 
 static bool local_name(const struct target *t)
