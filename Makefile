@@ -54,6 +54,10 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 	$(Q)mv -f $@.tmp $@
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
+# What runs once, or seldom, is to be small.
+COLD := hooks/real hooks/init hooks/load hooks/file engine/policy engine/count core/peers \
+        sys/next sys/got sys/object sys/elfwalk sys/env sys/log
+$(COLD:%=$(BUILD)/so/%.o): SOFLAGS += -Os
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

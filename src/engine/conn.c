@@ -215,7 +215,7 @@ bool conn_in_step(struct conn *c, int fd, bool outbound)
     if (!power_of_two(outbound ? ++c->out_checked : ++c->in_checked))
         return true;
     return outbound ? !probe_sent(fd, &n) || n == c->out_bytes
-                    : !probe_consumed(fd, &n) || n == c->in_bytes;
+                    : probe_consumed(fd, c->in_bytes) != 0;
 }
 
 /* The answer is remembered before the question, so that a change meanwhile is not forgotten. */
