@@ -26,6 +26,7 @@
     X(NONE_AMBIGUOUS, "abstain-loop-ambiguous")  /* it read more than one open exchange */         \
     X(NONE_WAITED, "abstain-waited")             /* it went back to wait for inbound work */       \
     X(NONE_HANDED, "abstain-handed-off")         /* another thread took the exchange over */       \
+    X(NONE_PIPELINED, "abstain-pipelined")       /* which of the requests it read is not sure */   \
     X(NONE_UNPROVEN, "abstain-unproven")         /* non-blocking, evidence not sufficient yet */   \
     X(NONE_REFUTED, "abstain-refuted")           /* one thread an exchange is disproved here */    \
     X(NONE_CONTRADICTED, "abstain-contradicted") /* the program's own trace differed from ours */  \
