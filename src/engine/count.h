@@ -50,7 +50,11 @@
     X(DOWN_UNSEEN, "down-unseen-bytes")   /* bytes passed that could not be counted */             \
     X(DOWN_ORIGIN, "down-unknown-origin") /* not provably at the start of its stream */            \
     X(DOWN_ROLE, "down-role")             /* both sides spoke first */                             \
-    X(CONFIG, "config-warnings")          /* options that were ignored */
+    X(CONNS, "connections-opened")        /* as far as they have state here ... */                 \
+    X(CONNS_DONE, "connections-done")     /* ... and what became of it */                          \
+    X(BLOCKS, "blocks-taken")             /* of memory for heads, contexts and insertions */       \
+    X(BLOCKS_DONE, "blocks-returned")                                                              \
+    X(CONFIG, "config-warnings") /* options that were ignored */
 
 enum count_id {
 #define X(id, text) COUNT_##id,
