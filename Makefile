@@ -23,10 +23,14 @@ ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 ifeq ($(ARCH),aarch64)
 SOFLAGS += -mno-outline-atomics
 endif
+# What this CPU's instructions lack, from the compiler's own archives, hidden inside our file.
+ifeq ($(ARCH),riscv64)
+SOLIBS := -l:libatomic.a -lgcc
+endif
 LDSO := -shared -nostdlib -Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-Bsymbolic \
         -Wl,--hash-style=both -Wl,--build-id -Wl,--exclude-libs,ALL
 
-SRC   := $(wildcard src/core/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
+SRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
 OBJ   := $(SRC:src/%.c=$(BUILD)/so/%.o)
 TOOL  := $(wildcard src/tool/*.c)
 TOBJ  := $(TOOL:src/%.c=$(BUILD)/tool/%.o) \
@@ -36,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry soak unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
@@ -46,7 +50,7 @@ $(BUILD)/exports.map: src/hooks/hooks.def
 
 $(SO): $(OBJ) $(BUILD)/exports.map
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ)
+	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ) $(SOLIBS)
 	$(Q)mv -f $@.tmp $@
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
@@ -70,7 +74,7 @@ UNITSAN := $(or $(SAN),address$(COMMA)undefined)
 CHECK_CFLAGS = $(shell pkg-config --cflags check)
 CHECK_LIBS   = $(shell pkg-config --libs check)
 UNITFLAGS := $(COMMON) -O1 -fsanitize=$(UNITSAN) -fno-sanitize-recover=undefined
-UNITSRC   := $(wildcard src/core/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
+UNITSRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
 $(BUILD)/tests/unit/rooms.a: $(UNITSRC:src/%.c=$(BUILD)/unit/%.o)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@; $(CROSS_COMPILE)ar rcs $@ $^
@@ -109,6 +113,11 @@ soak: all
 	$(Q)packaging/setup check
 	$(Q)BUILD=$(BUILD) SOAK_SECONDS=$(or $(SOAK_SECONDS),900) tests/soak/run
 
+# The same file under other releases' libcs and on other CPUs; writes the README's table.
+matrix: all
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) tests/matrix/run --readme
+
 runtime-registry: all
 	$(Q)tests/runtime-registry/run
 
@@ -137,4 +146,4 @@ format:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' -not -path '*/registry/*' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f -not -path '*/registry/*' -not -path '*/matrix/*' 2>/dev/null)

@@ -38,25 +38,45 @@ static void refuse(struct compose *k, unsigned i, enum context_note why)
 
 /* --- the context, again ---------------------------------------------------------------------- */
 
-static uint64_t add(uint64_t sum, const char *p, size_t n)
+/* Two sums, the second one over the first, so that the order counts, too (Fletcher 1982); four
+ * words a turn, since this is done twice an exchange. */
+struct sums {
+    uint64_t a, b;
+};
+
+static inline void add_word(struct sums *s, const char *p)
 {
     uint64_t w;
-    for (; n >= 8; p += 8, n -= 8) {
-        memcpy(&w, p, 8);
-        sum = (sum << 7 | sum >> 57) ^ w;
+    memcpy(&w, p, 8);
+    s->a += w;
+    s->b += s->a;
+}
+
+static struct sums add(struct sums s, const char *p, size_t n)
+{
+    for (; n >= 32; p += 32, n -= 32) {
+        add_word(&s, p);
+        add_word(&s, p + 8);
+        add_word(&s, p + 16);
+        add_word(&s, p + 24);
     }
-    for (; n > 0; p++, n--)
-        sum = (sum << 7 | sum >> 57) ^ (uint8_t)*p;
-    return sum;
+    for (; n >= 8; p += 8, n -= 8)
+        add_word(&s, p);
+    for (; n > 0; p++, n--) {
+        s.a += (uint8_t)*p;
+        s.b += s.a;
+    }
+    return s;
 }
 
 uint64_t context_sum(const struct context *c)
 {
-    uint64_t sum = (uint64_t)c->n << 32 | c->text_len;
+    struct sums s = {(uint64_t)c->n << 32 | c->text_len, c->classes};
     if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
         return 0;
-    sum = add(sum ^ c->classes, (const char *)c->line, c->n * sizeof(c->line[0]));
-    return add(sum, c->text, c->text_len) | 1;
+    s = add(s, (const char *)c->line, c->n * sizeof(c->line[0]));
+    s = add(s, c->text, c->text_len);
+    return (s.a ^ (s.b << 1)) | 1;
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context

@@ -24,6 +24,7 @@
 #include "core/edit.h"
 #include "core/head.h"
 #include "core/http1.h"
+#include "inlet/inlet.h"
 
 enum conn_role { ROLE_NONE, ROLE_SERVER, ROLE_CLIENT };
 
@@ -78,8 +79,9 @@ struct conn {
     struct peer_addr addr;
     struct peers_memo memo;
     struct http1 in, out;
-    uint64_t in_bytes, out_bytes; /* read and sent, as far as we saw */
-    uint32_t in_checked;          /* heads; how often the kernel is asked: conn_in_step() */
+    struct inlet door_in, door_out; /* in their place, where the door is another than HTTP */
+    uint64_t in_bytes, out_bytes;   /* read and sent, as far as we saw */
+    uint32_t in_checked;            /* heads; how often the kernel is asked: conn_in_step() */
     uint32_t out_checked;
     struct store *store; /* while a head is in progress, else NULL */
 

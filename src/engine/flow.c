@@ -57,7 +57,8 @@ void flow_init(enum flow_runtime rt, const char *const *sapi)
 static void decide_php(void)
 {
     const char *name = probe_range(php_sapi, sizeof(*php_sapi)) ? *php_sapi : NULL;
-    bool server = name && probe_range(name, 11) && memcmp(name, "cli-server", 11) == 0;
+    bool server = name && ((probe_range(name, 11) && memcmp(name, "cli-server", 11) == 0) ||
+                           (probe_range(name, 9) && memcmp(name, "fpm-fcgi", 9) == 0));
     php_sapi = NULL;
     runtime = server ? RUNTIME_SYNC_LAST : RUNTIME_ANY;
 }

@@ -53,6 +53,14 @@ static int one(const uint8_t *data, size_t n)
     w.seg[1] = (struct elfwalk_segment){(uintptr_t)image + cut + gap, len - cut - gap};
     if (!elfwalk_open(&w, (uintptr_t)image + number(data + 6), number(data + 9)))
         return 0;
+    struct elfwalk_slot slot;
+    for (size_t from = 0;
+         elfwalk_next_slot(&w, names, sizeof(names) / sizeof(names[0]), &from, &slot);)
+        if (slot.name >= sizeof(names) / sizeof(names[0]) || slot.at % 8 != 0 ||
+            slot.at - (uintptr_t)image > len - 8) {
+            printf("not ok fuzz_elfwalk: a slot outside the image\n");
+            abort();
+        }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         bool ifunc;
         uintptr_t at = elfwalk_find(&w, names[i], &ifunc);

@@ -10,6 +10,7 @@ as it may need what the tests before it left. What differs again, steadily, is t
 what plain runs disagree about among themselves is the suite's own. What is not run is said."""
 import argparse
 import collections
+import contextlib
 import concurrent.futures
 import glob
 import os
@@ -89,6 +90,7 @@ def source(package):
 
 class Kind:
     again_alone = True  # single tests of a unit can be run
+    turn = contextlib.nullcontext()  # held while a unit runs
 
     def prepare(self, suite):
         """Raise Absent, or return the units of the suite."""
@@ -275,6 +277,42 @@ def link_modules(lib):
                     os.symlink(os.path.join(root, f), os.path.join(to, f))
 
 
+class Libuv(Kind):
+    """Node's event loop: its own tests, built from Debian's source, one test a unit. They use fixed ports."""
+
+    turn = threading.Lock()
+
+    def prepare(self, suite):
+        if not shutil.which("cmake"):
+            raise Absent("cmake is not installed")
+        src = source("libuv1")
+        build = os.path.join(src, "build-tests")
+        runner = os.path.join(build, "uv_run_tests_a")
+        if not os.path.exists(runner):
+            text_of(["cmake", "-S", src, "-B", build, "-DLIBUV_BUILD_TESTS=ON", "-DCMAKE_BUILD_TYPE=Release"], timeout=120)
+            said = text_of(["make", "-C", build, "-j2", "uv_run_tests_a"], timeout=400)
+            if not os.path.exists(runner):
+                raise Absent("the tests cannot be built: " + " ".join(said.splitlines()[-2:])[:200])
+        user = {"user": "nobody"} if os.geteuid() == 0 else {}  # root is refused
+        names = [n for n in text_of([runner, "--list"], **user).split() if LIBUV.match(n)]
+        if not names:
+            raise Absent("uv_run_tests --list names no tests")
+        return [f"libuv:{n}" + (AS_NOBODY if user else "") for n in names]
+
+    def command(self, unit, where, only):
+        build = os.path.join(source("libuv1"), "build-tests")
+        name = unit.split(":")[1].replace(AS_NOBODY, "")
+        return [os.path.join(build, "uv_run_tests_a"), name], build, {"UV_TEST_TIMEOUT_MULTIPLIER": "4"}
+
+    def verdicts(self, where):
+        with open(os.path.join(where, "log"), encoding="utf-8", errors="replace") as f:
+            m = re.search(r"^(ok|not ok) 1 - (\S+)(.*)", f.read(), re.M)
+        if not m:
+            return {}, None, [], False, None
+        verdict = "skipped" if "# SKIP" in m.group(3) else {"ok": "ok", "not ok": "FAIL"}[m.group(1)]
+        return {m.group(2): (verdict, m.group(3).strip())}, None, [], True, None
+
+
 class Named(Kind):
     """A suite that is known not to be had."""
 
@@ -302,6 +340,10 @@ PERL = {
 }
 # test_socketserver calls loopback a network; elsewhere the resource means the internet.
 RESOURCES = {"test.test_socketserver": "cpu,subprocess,network"}
+# What of libuv is about sockets, descriptors, children, signals and the loop itself.
+LIBUV = re.compile(r"(tcp|pipe|poll|udp|spawn|fork|signal|shutdown|socket|delayed_accept|connect|callback_order|close|"
+                   r"ipc|listen|loop|read|write|stream|dup|handle|kill|metrics|multiple_listen|ref|tty|not_|osx|queue|"
+                   r"get|env|closed_fd|emfile|eintr|async|threadpool|barrier|condvar|semaphore|cwd|error)")
 NEVER = {
     "test_urllibnet": "its tests are requests to hosts of the internet",
 }
@@ -319,6 +361,7 @@ def table():
         yield name, Perl()
     for name in RUBY:
         yield name, Ruby()
+    yield "libuv", Libuv()
 
 
 # Left out unless --all: whole units that take long or say little about sockets, and single slow tests.
@@ -328,6 +371,7 @@ LONG = {
     r"test\.test_io$": "36 s each way",
     r"test\.test_ssl$": "44 s each way, most of it ciphers",
     r"ruby3\.1:test/ruby/": "80 s each way",
+    r"libuv:(?!(tcp|pipe|spawn)_[a-m])": "60 s each way",
     r"ruby3\.1:test/openssl/": "long",
     r"perl-core-io:t/(op/|io/(crlf|through|nargv|perlio|open\.|layers|utf8|bom|inplace|print|pvbm|argv|binmode|iprefix|data|"
     r"say|tell|read|paragraph|getcwd|defout|fs|iofile))": "60 s each way",
@@ -416,7 +460,8 @@ def run_unit(kind, unit, mode, only, deadline, keep_as):
                 for d, _, files in os.walk(base):
                     for path in [d] + [os.path.join(d, f) for f in files]:
                         shutil.chown(path, "nobody", "nogroup")
-            status, why = start_and_watch(user, command, cwd, environment(mode, more, where + "/tmp"), where, deadline)
+            with kind.turn:
+                status, why = start_and_watch(user, command, cwd, environment(mode, more, where + "/tmp"), where, deadline)
             seen, at, missing, done, preload = kind.verdicts(where)
         finally:
             logs = os.path.join(OUT, "logs")
