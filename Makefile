@@ -40,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
@@ -111,6 +111,11 @@ demo:
 runtime: all
 	$(Q)packaging/setup check
 	$(Q)BUILD=$(BUILD) tests/runtime/run.py --table
+
+# Half an hour, two programs.
+soak: all
+	$(Q)packaging/setup check
+	$(Q)BUILD=$(BUILD) SOAK_SECONDS=$(or $(SOAK_SECONDS),900) tests/soak/run
 
 # The same file under other releases' libcs and on other CPUs; writes the README's table.
 matrix: all

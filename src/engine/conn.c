@@ -128,6 +128,7 @@ struct conn *conn_create(int fd)
         arena_release(&conns, c);
         return NULL;
     }
+    count(COUNT_CONNS);
     if (old)
         conn_drop(old);
     return c;
@@ -168,6 +169,7 @@ void conn_drop(struct conn *c)
     __atomic_add_fetch(&c->gen, 1, __ATOMIC_RELEASE);
     conn_unlock(c);
     arena_release(&conns, c);
+    count(COUNT_CONNS_DONE);
 }
 
 void conn_abandon(struct conn *c, int fd)
@@ -234,33 +236,31 @@ int conn_sent_all(const struct conn *c)
     return probe_sent(c->fd, &n) ? n == c->out_bytes : -1;
 }
 
-struct store *conn_store(struct conn *c)
-{
-    if (!c->store)
-        c->store = arena_block(&blocks);
-    if (!c->store)
-        count(COUNT_DOWN_MEMORY);
-    return c->store;
-}
-
-void conn_store_release(struct conn *c)
-{
-    if (c->store)
-        arena_release(&blocks, c->store);
-    c->store = NULL;
-}
-
 void *conn_block(void)
 {
     void *b = arena_block(&blocks);
-    if (!b)
-        count(COUNT_DOWN_MEMORY);
+    count(b ? COUNT_BLOCKS : COUNT_DOWN_MEMORY);
     return b;
 }
 
 void conn_block_release(void *block)
 {
     arena_release(&blocks, block);
+    count(COUNT_BLOCKS_DONE);
+}
+
+struct store *conn_store(struct conn *c)
+{
+    if (!c->store)
+        c->store = conn_block();
+    return c->store;
+}
+
+void conn_store_release(struct conn *c)
+{
+    if (c->store)
+        conn_block_release(c->store);
+    c->store = NULL;
 }
 
 /* Which pool a block is of, its chunks know (arena_release asks where it lies). */
@@ -268,11 +268,17 @@ void *conn_context_block(size_t need, size_t *size)
 {
     void *small = need <= SMALL_CONTEXT ? arena_block(&small_contexts) : NULL;
     *size = small ? SMALL_CONTEXT : STORE_SIZE;
+    if (small)
+        count(COUNT_BLOCKS);
     return small ? small : conn_block();
 }
 
 void conn_context_release(struct context *ctx)
 {
-    if (ctx && !arena_release(&small_contexts, ctx))
-        arena_release(&blocks, ctx);
+    if (!ctx)
+        return;
+    if (arena_release(&small_contexts, ctx))
+        count(COUNT_BLOCKS_DONE);
+    else
+        conn_block_release(ctx);
 }

@@ -89,7 +89,11 @@ static void compare(enum context_own own)
         flow_contradicted();
 }
 
-/* Compose the lines of an exchange for the head in c->store. @return their bytes, or 0: *result
+/* A server may keep an answer back while it works for the next request that it has read already
+ * (Apache httpd does: one packet for all the answers), so the exchange that is open on a pipelined
+ * connection is certain only when no other one waits.
+ *
+ * Compose the lines of an exchange for the head in c->store. @return their bytes, or 0: *result
  * says why there are none. */
 static size_t compose(struct conn *c, struct exchange_ref ref, char *dst, size_t cap,
                       unsigned *result)
@@ -97,6 +101,11 @@ static size_t compose(struct conn *c, struct exchange_ref ref, char *dst, size_t
     struct conn *x = conn_acquire_ref(ref);
     if (!x) {
         *result = COUNT_NONE_STALE;
+        return 0;
+    }
+    if (x->queued > 0) {
+        conn_unlock(x);
+        *result = COUNT_NONE_PIPELINED;
         return 0;
     }
     size_t n = 0;
