@@ -40,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
