@@ -155,4 +155,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' -type f -not -path '*/registry/*' -not -path '*/matrix/*' 2>/dev/null)
+# Named one by one: the sources of other people's suites lie under BUILD, too, and have files of this name.
+-include $(wildcard $(BUILD)/so/*/*.d $(BUILD)/tool/*/*.d $(BUILD)/unit/*/*.d $(BUILD)/tests/unit/*.d)
