@@ -40,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
@@ -118,6 +118,11 @@ soak: all
 	$(Q)BUILD=$(BUILD) SOAK_SECONDS=$(or $(SOAK_SECONDS),900) tests/soak/run
 
 # The same file under other releases' libcs and on other CPUs; writes the README's table.
+# Long: FUZZ_SECONDS for each target.
+fuzz:
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$${FUZZ_SECONDS:-1800} tests/fuzz/run
+
 matrix: all
 	$(Q)packaging/setup build check
 	$(Q)BUILD=$(BUILD) tests/matrix/run --readme

@@ -22,7 +22,7 @@ bool proc_begin(void);
 static inline bool proc_check(void)
 {
     int *word = __atomic_load_n(&proc_word, __ATOMIC_ACQUIRE);
-    if (__builtin_expect(word && __atomic_load_n(word, __ATOMIC_RELAXED), 1))
+    if (__builtin_expect(word && __atomic_load_n(word, __ATOMIC_ACQUIRE) > 0, 1))
         return false;
     return proc_begin();
 }
@@ -31,7 +31,7 @@ static inline bool proc_check(void)
 static inline bool proc_known(void)
 {
     int *word = __atomic_load_n(&proc_word, __ATOMIC_ACQUIRE);
-    return word && __atomic_load_n(word, __ATOMIC_RELAXED);
+    return word && __atomic_load_n(word, __ATOMIC_ACQUIRE) > 0;
 }
 
 /** Counts forks on the way to this process; proc_check() first. */

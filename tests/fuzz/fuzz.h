@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz: the two ways to drive a target: libFuzzer, or seeded mutations of its
- * `fuzz_seed` texts (NULL-terminated), the same each time. A target defines
- * fuzz_name, fuzz_seed and fuzz_one(), which says() what is wrong.
+ * `fuzz_seeds()` (NULL-terminated), the same each time. A target defines
+ * fuzz_name, fuzz_seeds() and fuzz_one(), which says() what is wrong.
  *
  *   TARGET [ROUNDS [SEED]]   TARGET seeds DIRECTORY   TARGET FILE...
  */
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char fuzz_name[];
-static const char *const fuzz_seed[];
+static const char *fuzz_name(void);
+static const char *const *fuzz_seeds(void);
 static void fuzz_one(const uint8_t *data, size_t n);
 
 static const uint8_t *fuzz_data;
@@ -26,7 +26,7 @@ static inline void says(const char *why)
 {
     const char *to = getenv("FUZZ_LEAVE");
     FILE *f = to ? fopen(to, "wb") : NULL;
-    printf("not ok %s: %s\n", fuzz_name, why);
+    printf("not ok %s: %s\n", fuzz_name(), why);
     if (f) {
         fwrite(fuzz_data, 1, fuzz_n, f);
         fclose(f);
@@ -50,6 +50,7 @@ static inline void fuzz_exact(const uint8_t *data, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+    (void)fuzz_seeds;
     fuzz_exact(data, n);
     return 0;
 }
@@ -70,7 +71,7 @@ static inline size_t fuzz_mutate(uint8_t *b, size_t n, size_t cap, size_t seeds)
 {
     for (size_t k = 1 + roll(4); k > 0 && n > 0; k--) {
         size_t at = roll(n), len = 1 + roll(n - at < 40 ? n - at : 40);
-        const char *other = fuzz_seed[roll(seeds)];
+        const char *other = fuzz_seeds()[roll(seeds)];
         switch (roll(4)) {
         case 0:
             b[at] = roll(2) ? (uint8_t)roll(256) : (uint8_t) "\r\n:,;= \t-\0%."[roll(12)];
@@ -111,13 +112,13 @@ static inline int fuzz_files(int argc, char **argv)
 
 static inline int fuzz_write_seeds(const char *dir)
 {
-    for (size_t i = 0; fuzz_seed[i]; i++) {
+    for (size_t i = 0; fuzz_seeds()[i]; i++) {
         char path[4096];
         snprintf(path, sizeof(path), "%s/%zu", dir, i);
         FILE *f = fopen(path, "wb");
         if (!f)
             return 1;
-        fwrite(fuzz_seed[i], 1, strlen(fuzz_seed[i]), f);
+        fwrite(fuzz_seeds()[i], 1, strlen(fuzz_seeds()[i]), f);
         fclose(f);
     }
     return 0;
@@ -127,7 +128,7 @@ int main(int argc, char **argv)
 {
     static uint8_t b[8192];
     size_t seeds = 0;
-    while (fuzz_seed[seeds])
+    while (fuzz_seeds()[seeds])
         seeds++;
     if (argc == 3 && strcmp(argv[1], "seeds") == 0)
         return fuzz_write_seeds(argv[2]);
@@ -136,12 +137,12 @@ int main(int argc, char **argv)
     long rounds = argc > 1 ? atol(argv[1]) : 60000;
     fuzz_state = argc > 2 ? (uint64_t)atol(argv[2]) | 1 : 1;
     for (long i = 0; i < rounds; i++) {
-        const char *s = fuzz_seed[(size_t)i % seeds];
+        const char *s = fuzz_seeds()[(size_t)i % seeds];
         size_t n = strlen(s);
         memcpy(b, s, n);
         fuzz_exact(b, i < (long)seeds ? n : fuzz_mutate(b, n, sizeof(b), seeds));
     }
-    printf("ok fuzz %s # %ld mutations\n", fuzz_name, rounds);
+    printf("ok fuzz %s # %ld mutations\n", fuzz_name(), rounds);
     return 0;
 }
 #endif

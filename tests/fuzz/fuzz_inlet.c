@@ -8,13 +8,20 @@
 #include "../../src/inlet/fastcgi.c"
 #include "../../src/inlet/inlet.c"
 
-static const char fuzz_name[] = "inlet";
+static const char *fuzz_name(void)
+{
+    return "inlet";
+}
 
 /* Texts cannot hold zero bytes: 'Z' stands for one. */
-static const char *const fuzz_seed[] = {
-    "\1\1Z\1Z\10ZZZ\1\1ZZZZZ\1\4Z\1Z\31ZZ\20\7HTTP_TRACEPARENT00-4b-1\1\4Z\1ZZZZ\1\5Z\1ZZZZ",
-    "\1\1Z\1Z\10ZZZ\1ZZZZZZ\1\4Z\1Z\5\3Z\13\2HTT\1\4Z\1Z\12ZZP_BAGGAGEa\1\4Z\1ZZZZ",
-    "\1\6Z\1Z\5\3Zhelloabc\1\3Z\1Z\10ZZZZZZZZZZ", NULL};
+static const char *const *fuzz_seeds(void)
+{
+    static const char *const seeds[] = {
+        "\1\1Z\1Z\10ZZZ\1\1ZZZZZ\1\4Z\1Z\31ZZ\20\7HTTP_TRACEPARENT00-4b-1\1\4Z\1ZZZZ\1\5Z\1ZZZZ",
+        "\1\1Z\1Z\10ZZZ\1ZZZZZZ\1\4Z\1Z\5\3Z\13\2HTT\1\4Z\1Z\12ZZP_BAGGAGEa\1\4Z\1ZZZZ",
+        "\1\6Z\1Z\5\3Zhelloabc\1\3Z\1Z\10ZZZZZZZZZZ", NULL};
+    return seeds;
+}
 
 struct heard {
     char text[4096];

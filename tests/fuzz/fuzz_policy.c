@@ -8,18 +8,27 @@
 
 #include "../../src/engine/policy.c"
 
-static const char fuzz_name[] = "policy";
+static const char *fuzz_name(void)
+{
+    return "policy";
+}
 
-static const char *const fuzz_seed[] = {
-    "TRACEBATON=shadow\nTRACEBATON_ATTRIBUTION=best\nTRACEBATON_TRACESTATE=strict\nTRACEBATON_DIR=/"
-    "tmp/x\n",
-    "TRACEBATON_PROPAGATORS=tracecontext,b3,none\nOTEL_PROPAGATORS=baggage\nTRACEBATON_HEADERS=x-a,"
-    "p-*,host,cookie\n",
-    "TRACEBATON_PEERS=T=any;U=mesh,+.partner.example,10.9.0.0/"
-    "16,!legacy.svc;C=[fd00::1]:443;signed=insert\n",
-    "TRACEBATON_HEADERS=connection,te,x-forwarded-for,x-envoy-*,*,a*b,proxy-"
-    "authorization\nTRACEBATON=off\n",
-    NULL};
+static const char *const *fuzz_seeds(void)
+{
+    static const char *const seeds[] = {
+        "TRACEBATON=shadow\nTRACEBATON_ATTRIBUTION=best\nTRACEBATON_TRACESTATE=strict\nTRACEBATON_"
+        "DIR=/"
+        "tmp/x\n",
+        "TRACEBATON_PROPAGATORS=tracecontext,b3,none\nOTEL_PROPAGATORS=baggage\nTRACEBATON_HEADERS="
+        "x-a,"
+        "p-*,host,cookie\n",
+        "TRACEBATON_PEERS=T=any;U=mesh,+.partner.example,10.9.0.0/"
+        "16,!legacy.svc;C=[fd00::1]:443;signed=insert\n",
+        "TRACEBATON_HEADERS=connection,te,x-forwarded-for,x-envoy-*,*,a*b,proxy-"
+        "authorization\nTRACEBATON=off\n",
+        NULL};
+    return seeds;
+}
 
 static char environment[8192];
 static unsigned warnings;
