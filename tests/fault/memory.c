@@ -306,14 +306,17 @@ static const char *judge(struct order *o, const char *right, int *heads)
 static void every(struct order *o, const char *right, int calls, int all)
 {
     for (o->from = 1; o->from <= calls; o->from++) {
-        char name[80];
+        char name[160];
         int heads;
         const char *why = judge(o, right, &heads);
         if (!why && o->from == 1 && !o->only && heads != 0)
             why = "lines were added without memory";
-        snprintf(name, sizeof(name), "fault memory-%s-%d", o->only ? "only" : "from", o->from);
-        printf("# %s of %d: %d calls failed, %d of %d heads got lines\n", name, calls, o->failed,
-               heads, all);
+        int n =
+            snprintf(name, sizeof(name), "fault memory-%s-%d", o->only ? "only" : "from", o->from);
+        if (!why)
+            snprintf(name + n, sizeof(name) - (size_t)n,
+                     " # of %d: %d calls failed, %d of %d heads got lines", calls, o->failed, heads,
+                     all);
         result(name, why);
     }
 }
