@@ -3,6 +3,7 @@
 64 exchanges; `nowrong`: 0 wrong, what is missing is counted."""
 import os
 import shutil
+import socket
 import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -171,7 +172,11 @@ def php_fpm(script, listen, keep):
         write(f"{where}/upstream", up)
         shutil.copy(f"{APPS}/{script}", f"{where}/index.php")
         os.chmod(where, 0o755)
-        at = listen.format(where=where, port=port + 1)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            at = listen.format(where=where, port=s.getsockname()[1])
+        host, _, number = at.partition(":")
+        ready = f"[ -S {at} ]" if at[0] == "/" else f"(: < /dev/tcp/{host}/{number}) 2>/dev/null"
         write(f"{where}/fpm.conf", f"""
 [global]
 error_log = /dev/stderr
@@ -195,7 +200,7 @@ http {{ access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}
     include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME {where}/index.php;
     {'fastcgi_keep_conn on;' if keep else ''} fastcgi_pass fpm; }} }} }}
 """)
-        write(f"{where}/start", f"{fpm_program()} -F -R -y {where}/fpm.conf & exec nginx -e stderr -c {where}/nginx.conf\n")
+        write(f"{where}/start", f"{fpm_program()} -F -R -y {where}/fpm.conf & until {ready}; do sleep 0.1; done; exec nginx -e stderr -c {where}/nginx.conf\n")
     return prepare
 
 
@@ -231,11 +236,11 @@ STACKS = [
           prepare=php_curl_files, env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
     Stack("mod_php-curl", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php", "php-ext:curl"), prepare=apache_conf("prefork", mod_php, "curl.php"), legs=5),
-    Stack("php-fpm", "right", lambda w, p, u: ["sh", f"{w}/start"], ("nginx", fpm_program()),
+    Stack("php-fpm", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program()),
           prepare=php_fpm("app.php", "127.0.0.1:{port}", False)),
-    Stack("php-fpm-keepalive", "right", lambda w, p, u: ["sh", f"{w}/start"], ("nginx", fpm_program()),
+    Stack("php-fpm-keepalive", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program()),
           prepare=php_fpm("app.php", "{where}/fpm.sock", True)),
-    Stack("php-fpm-curl", "right", lambda w, p, u: ["sh", f"{w}/start"], ("nginx", fpm_program(), "php-ext:curl"),
+    Stack("php-fpm-curl", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program(), "php-ext:curl"),
           prepare=php_fpm("curl.php", "{where}/fpm.sock", False), legs=5),
     Stack("perl-daemon", "right", lambda w, p, u: ["perl", f"{APPS}/daemon.pl", str(p)],
           ("/usr/share/perl5/HTTP/Daemon.pm", "/usr/share/perl5/LWP.pm")),
