@@ -37,7 +37,7 @@ static struct serving *mine(void)
 static bool alive(const struct exchange_ref *r)
 {
     return r->xid && __atomic_load_n(&r->conn->now.xid, __ATOMIC_ACQUIRE) == r->xid &&
-           (r->xid >> 48) == (proc_epoch() & 0xffff);
+           (r->xid >> 48) == (proc_epoch() & 0xffff) && !proc_is_inherited();
 }
 
 static bool owned(const struct exchange_ref *r)

@@ -13,7 +13,7 @@
 
 int *proc_word;
 uint32_t proc_life; /* how many forks lie behind */
-static int unwiped; /* the same word where the kernel cannot wipe */
+int proc_unwiped;   /* the same word where the kernel cannot wipe, or gives no page */
 
 /* Between the two no other thread of the child may take the parent's epoch for its own. */
 #define BEGINNING (-1)
@@ -30,10 +30,10 @@ static int *pid_word(void)
         fresh = NULL;
     }
     if (!fresh)
-        fresh = &unwiped;
+        fresh = &proc_unwiped;
     if (__atomic_compare_exchange_n(&proc_word, &p, fresh, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return fresh;
-    if (fresh != &unwiped)
+    if (fresh != &proc_unwiped)
         arena_unmap(fresh, 4096);
     return p;
 }
@@ -55,6 +55,11 @@ bool proc_begin(void)
 int proc_pid(void)
 {
     return __atomic_load_n(pid_word(), __ATOMIC_RELAXED);
+}
+
+bool proc_is_unwiped_child(void)
+{
+    return proc_pid() != (int)raw0(SYS_getpid);
 }
 
 bool proc_is_vfork_child(void)

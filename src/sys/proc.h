@@ -11,9 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** The pid, on a page that a fork wipes; NULL until first use. Private to the next function. */
+/** The pid, on a page that a fork wipes; NULL until first use. Private to this file. */
 extern int *proc_word;
 extern uint32_t proc_life;
+extern int proc_unwiped;
+bool proc_is_unwiped_child(void);
 bool proc_begin(void);
 
 /** Notice a fork. Cheap: two loads in the usual case. @return true on the first call in a child */
@@ -36,6 +38,14 @@ static inline bool proc_known(void)
 static inline uint32_t proc_epoch(void)
 {
     return __atomic_load_n(&proc_life, __ATOMIC_RELAXED);
+}
+
+/** May these be a parent's books, in a fork child that could not be noticed? No system call but
+ * where there is no page that a fork wipes; proc_check() first. */
+static inline bool proc_is_inherited(void)
+{
+    return __builtin_expect(__atomic_load_n(&proc_word, __ATOMIC_ACQUIRE) == &proc_unwiped, 0) &&
+           proc_is_unwiped_child();
 }
 
 /** The pid as of the last proc_check(). */

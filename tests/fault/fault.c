@@ -105,7 +105,9 @@ static const char *and_then(struct plan *p, struct fault f)
     static const struct fault next[] = {
         {0, 0, 1}, {0, EAGAIN, 0}, {0, EINTR, 0}, {0, ENOBUFS, 0}, {0, ECONNRESET, 0}};
     const char *why = run(p, f, (struct fault){0, 0, 0});
-    for (size_t i = 0; i < sizeof(next) / sizeof(next[0]) && !why; i++) {
+    size_t n =
+        p->g.waits ? 2 : sizeof(next) / sizeof(next[0]); /* blocking sockets see few of them */
+    for (size_t i = 0; i < n && !why; i++) {
         struct fault then = next[i];
         then.at = f.at + 1;
         why = run(p, f, then);
@@ -147,15 +149,18 @@ static const char *plan(struct plan *p)
 /* @return 0: right */
 static int family(int sender, int reader, bool waits)
 {
-    char name[100];
+    char name[160];
     struct plan p = {.g = {.sender = sender, .reader = reader, .waits = waits, .shim = shim}};
     program_begin();
     const char *why = plan(&p);
     for (int at = 1; at <= p.calls && !why; at++)
         why = faults_at(&p, at);
-    snprintf(name, sizeof(name), "fault %s%s-and-%s-%s-%s", raw ? "raw-" : "", sender_name[sender],
-             reader_name[reader], tcp ? "tcp" : "unix", waits ? "block" : "nonblock");
-    printf("# %s: %ld conversations, %d real calls, heads %x\n", name, p.runs, p.calls, p.heads);
+    int n = snprintf(name, sizeof(name), "fault %s%s-and-%s-%s-%s", raw ? "raw-" : "",
+                     sender_name[sender], reader_name[reader], tcp ? "tcp" : "unix",
+                     waits ? "block" : "nonblock");
+    if (!why)
+        snprintf(name + n, sizeof(name) - (size_t)n, " # %ld conversations of %d real calls",
+                 p.runs, p.calls);
     result(name, why);
     return why != NULL;
 }
