@@ -30,7 +30,7 @@ endif
 LDSO := -shared -nostdlib -Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-Bsymbolic \
         -Wl,--hash-style=both -Wl,--build-id -Wl,--exclude-libs,ALL
 
-SRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
+SRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c src/bridge/*.c src/sys/*.c src/hooks/*.c)
 OBJ   := $(SRC:src/%.c=$(BUILD)/so/%.o)
 TOOL  := $(wildcard src/tool/*.c)
 TOBJ  := $(TOOL:src/%.c=$(BUILD)/tool/%.o) \
@@ -55,8 +55,10 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # What runs once, or seldom, is to be small.
-COLD := hooks/real hooks/init hooks/load hooks/file engine/policy engine/count core/peers \
-        sys/next sys/got sys/object sys/elfwalk sys/env sys/log
+COLD := hooks/real hooks/init hooks/load hooks/file hooks/sysno hooks/wait engine/policy engine/count \
+        engine/life engine/baton engine/carrier core/peers core/valid inlet/inlet inlet/fastcgi \
+        sys/next sys/got sys/object sys/owner sys/elfwalk sys/env sys/log \
+        $(patsubst src/%.c,%,$(wildcard src/bridge/*.c))
 $(COLD:%=$(BUILD)/so/%.o): SOFLAGS += -Os
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)

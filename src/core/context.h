@@ -27,6 +27,7 @@ struct context {
     uint32_t n;    /* lines; 0: the empty context */
     uint32_t text_len;
     uint32_t classes; /* bit enum peer_class: of all lines */
+    uint32_t shares;  /* for whoever keeps it: how many beside the first; the sum leaves it out */
     uint64_t sum;     /* context_sum() of what was captured */
     struct context_line line[CONTEXT_LINES];
     char text[];

@@ -5,7 +5,7 @@
  * exchange was just read, and asked which one is current where a request leaves.
  *
  * Each function is called with no lock held and the guard not taken, errno saved
- * by the caller: it may run the runtime's code, and that code may do I/O, which
+ * by the hook: it may run the runtime's code, and that code may do I/O, which
  * comes back through the hooks (the carrier is then not called again: the engine
  * sees to that). `caller` is the return address of the program's call to libc:
  * which object makes it tells what the thread may hold. NULL: not known.

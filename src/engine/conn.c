@@ -2,6 +2,7 @@
 /* conn: see conn.h. Blocks come from the arena and are never given back to the system. */
 #include "engine/conn.h"
 
+#include "engine/baton.h"
 #include "engine/count.h"
 #include "engine/fdtab.h"
 #include "engine/flow.h"
@@ -106,6 +107,7 @@ static void reset(struct conn *c, int fd)
     CONN_SET(c->now.xid, 0);
     CONN_SET(c->now.owner, NULL);
     c->now.ctx = NULL;
+    c->now.baton = 0;
     memset((char *)c + offsetof(struct conn, sending), 0,
            sizeof(*c) - offsetof(struct conn, sending));
     c->refs = 1;
@@ -142,12 +144,22 @@ static void end_exchange(struct conn *c)
     __atomic_store_n(&c->now.xid, 0, __ATOMIC_RELEASE);
 }
 
+static void give_back(uint64_t *handle)
+{
+    if (*handle)
+        baton_drop(*handle);
+    *handle = 0;
+}
+
 /* With the lock held: give back all that hangs on it. */
 static void strip(struct conn *c)
 {
     end_exchange(c);
     conn_context_release(c->now.ctx);
     c->now.ctx = NULL;
+    give_back(&c->now.baton);
+    give_back(&c->baton);
+    give_back(&c->promised);
     while (c->queued > 0)
         conn_context_release(c->queue[--c->queued].ctx);
     conn_store_release(c);
@@ -263,6 +275,11 @@ void conn_store_release(struct conn *c)
     c->store = NULL;
 }
 
+void conn_context_share(struct context *ctx)
+{
+    __atomic_fetch_add(&ctx->shares, 1, __ATOMIC_RELAXED);
+}
+
 /* Which pool a block is of, its chunks know (arena_release asks where it lies). */
 void *conn_context_block(size_t need, size_t *size)
 {
@@ -275,7 +292,7 @@ void *conn_context_block(size_t need, size_t *size)
 
 void conn_context_release(struct context *ctx)
 {
-    if (!ctx)
+    if (!ctx || __atomic_fetch_sub(&ctx->shares, 1, __ATOMIC_ACQ_REL) != 0)
         return;
     if (arena_release(&small_contexts, ctx))
         count(COUNT_BLOCKS_DONE);

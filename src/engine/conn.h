@@ -51,6 +51,8 @@ struct exchange {
     uint64_t xid;        /* unique in the process, 0 when none is open */
     const void *owner;   /* the thread that read it (its guard's address), NULL: handed off */
     struct context *ctx; /* NULL: empty */
+    uint64_t baton;      /* held, where a bridge or the API may want it; else 0 */
+    bool told;           /* ... and the bridge has been told */
     uint8_t mode;        /* enum conn_mode */
     bool sync_wait;      /* evidence: its thread waited for one upstream answer ... */
     bool parallel;       /* ... while another exchange was read by another thread */
@@ -83,6 +85,7 @@ struct conn {
     uint64_t in_bytes, out_bytes;   /* read and sent, as far as we saw */
     uint32_t in_checked;            /* heads; how often the kernel is asked: conn_in_step() */
     uint32_t out_checked;
+    uint64_t baton;      /* held: this connection's, where a bridge wants them; else 0 */
     struct store *store; /* while a head is in progress, else NULL */
 
     /* server side */
@@ -92,6 +95,7 @@ struct conn {
         uint8_t mode;
     } queue[CONN_QUEUE];
     unsigned queued;
+    bool overlap;              /* a request arrived while another was open */
     uint32_t reads, opened_in; /* read calls; the one that opened `now` */
 
     /* client side */
@@ -101,6 +105,7 @@ struct conn {
     bool decided;              /* this head has had its decision (and perhaps its insertion) */
     struct exchange_ref bound; /* rule `connect`: what the thread that connected was serving */
     const void *bound_by;
+    uint64_t promised; /* held: the baton of the next head, where a runtime queues its writes */
     struct exchange_ref sent; /* evidence: what the sending thread was serving */
     const void *sent_by;
 };
@@ -166,5 +171,7 @@ void conn_block_release(void *block);
 /** A block for a context of at most `need` bytes (a large one has room for any); its size. */
 void *conn_context_block(size_t need, size_t *size);
 void conn_context_release(struct context *ctx);
+/** One more will release it. */
+void conn_context_share(struct context *ctx);
 
 #endif

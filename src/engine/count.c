@@ -6,6 +6,9 @@ const char *const count_names[] = {
 #define X(id, text) text,
     ENGINE_COUNTS(X)
 #undef X
+#define BRIDGE(id, name) "bridge-" #name, "bridge-" #name "-refused",
+#include "bridge/bridges.def"
+#undef BRIDGE
 #define X(id, text) "down-in-" text,
         HTTP1_REASONS(X)
 #undef X

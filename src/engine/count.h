@@ -18,7 +18,9 @@
     X(REQUESTS_OUT, "requests-out") /* outbound heads understood */                                \
     X(INSERTED, "inserted")         /* of them given lines */                                      \
     X(BYTES, "bytes-inserted")                                                                     \
-    X(RULE_APP, "rule-app") /* the program wrote an identity itself */                             \
+    X(RULE_APP, "rule-app")       /* the program wrote an identity itself */                       \
+    X(RULE_API, "rule-api")       /* the program said so: tracebaton.h */                          \
+    X(RULE_BRIDGE, "rule-bridge") /* the runtime's own async context says so */                    \
     X(RULE_THREAD, "rule-thread")                                                                  \
     X(RULE_CONNECT, "rule-connect")                                                                \
     X(NONE_NO_INBOUND, "abstain-no-inbound")     /* this thread serves no open exchange */         \
@@ -29,6 +31,9 @@
     X(NONE_PIPELINED, "abstain-pipelined")       /* which of the requests it read is not sure */   \
     X(NONE_UNPROVEN, "abstain-unproven")         /* non-blocking, evidence not sufficient yet */   \
     X(NONE_REFUTED, "abstain-refuted")           /* one thread an exchange is disproved here */    \
+    X(NONE_BRIDGE, "abstain-bridge-none")        /* the runtime: nobody's work */                  \
+    X(NONE_UNBRIDGED, "abstain-bridge-unknown")  /* the bridge cannot ask here */                  \
+    X(NONE_REFUSED, "abstain-bridge-refused")    /* a runtime that cannot be bridged */            \
     X(NONE_CONTRADICTED, "abstain-contradicted") /* the program's own trace differed from ours */  \
     X(NONE_EMPTY, "abstain-empty-context")       /* the request came without headers */            \
     X(NONE_IDENTITY, "abstain-fd-identity")      /* the fd is not the socket we knew */            \
@@ -61,6 +66,9 @@ enum count_id {
 #define X(id, text) COUNT_##id,
     ENGINE_COUNTS(X)
 #undef X
+#define BRIDGE(id, name) COUNT_BRIDGE_##id, COUNT_BRIDGE_##id##_REFUSED,
+#include "bridge/bridges.def"
+#undef BRIDGE
         COUNT_DOWN_IN, /* + enum http1_reason: inbound streams stood down */
     COUNT_DOWN_OUT = COUNT_DOWN_IN + HTTP1_R_COUNT, /* outbound streams */
     COUNT_CAPTURE = COUNT_DOWN_OUT + HTTP1_R_COUNT, /* + enum context_note, while capturing */

@@ -9,6 +9,7 @@
  */
 #include "engine/engine.h"
 
+#include "engine/carrying.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/flow.h"
@@ -146,7 +147,30 @@ static void identify_or_die(struct conn **c, int fd)
 
 /* --- bytes in ------------------------------------------------------------------------------- */
 
-static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bool waits)
+/* An exchange that the bridge is to hear of: both batons are held for the caller. */
+struct news {
+    uint64_t exchange, connection;
+};
+
+static void gather(struct conn *c, struct news *news)
+{
+    if (!c->now.baton || CONN_GET(c->now.told))
+        return;
+    CONN_SET(c->now.told, true);
+    news->exchange = baton_take(c->now.baton) ? c->now.baton : 0;
+    news->connection = c->baton && baton_take(c->baton) ? c->baton : 0;
+}
+
+static void spread(const struct news *news, int fd)
+{
+    carrier_tell_opened(news->exchange, news->connection, fd);
+    baton_drop(news->exchange);
+    if (news->connection)
+        baton_drop(news->connection);
+}
+
+static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bool waits,
+                     struct news *news)
 {
     struct conn *c = silent(fd) ? first_words(fd, v, nv, n, true) : conn_acquire(fd);
     identify_or_die(&c, fd);
@@ -157,7 +181,7 @@ static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bo
         inbound_begin(c, first_piece(v, nv).p, first_seen(v, nv, n));
     bool keep = true;
     if (c->role == ROLE_SERVER)
-        keep = inbound_received(c, v, nv, n, waits);
+        keep = inbound_received(c, v, nv, n, waits), gather(c, news);
     else if (c->sent.xid) {
         if (flow_wants_evidence(c))
             flow_upstream_answer(c, tb_guard.alone == fd + 1 || (waits && probe_blocks(fd)));
@@ -178,8 +202,11 @@ void engine_received(int fd, const struct edit_piece *v, size_t nv, size_t n, bo
         interrupted(fd);
         return;
     }
-    received(fd, v, nv, n, waits);
+    struct news news = {0, 0};
+    received(fd, v, nv, n, waits, &news);
     guard_leave();
+    if (news.exchange)
+        spread(&news, fd);
 }
 
 /* --- bytes out ------------------------------------------------------------------------------ */
@@ -226,9 +253,55 @@ static struct conn *sender(const struct engine_send *s)
     return claim(s->fd);
 }
 
+/* What the bridge says, asked with nothing held. */
+static struct conn *ask_carrier(struct engine_send *s, struct conn *c)
+{
+    uint32_t gen = c->gen;
+    uint64_t handle;
+    conn_unlock(c);
+    guard_leave();
+    s->answer = carrier_ask(&handle, s->fd);
+    bool again = guard_enter();
+    if (s->answer == CARRIER_HELD)
+        s->baton = baton_pin(handle);
+    s->rule = COUNT_RULE_BRIDGE;
+    if (!again) { /* the process restricted itself meanwhile */
+        conn_poison(c, COUNT_DOWN_SIGNAL);
+        return NULL;
+    }
+    c = conn_relock(c, gen);
+    if (!c || fdtab_conn(s->fd) == c)
+        return c;
+    c->sending = false;
+    conn_unlock(c);
+    return NULL;
+}
+
+/* Has anybody said whose work this is? The program by the API, the runtime where it queued the
+ * bytes, the runtime now. */
+static struct conn *ask(struct engine_send *s, struct conn *c)
+{
+    if (!outbound_asks(c) || c->role == ROLE_SERVER)
+        return c;
+    if (tb_guard.told) {
+        s->answer = CARRIER_HELD;
+        s->rule = COUNT_RULE_API;
+        s->baton = baton_pin(tb_guard.told);
+    } else if (c->promised) {
+        s->answer = CARRIER_HELD;
+        s->rule = COUNT_RULE_BRIDGE;
+        s->baton = baton_pin(c->promised);
+    } else if (carrier_here()) {
+        return ask_carrier(s, c);
+    }
+    return c;
+}
+
 static void begin(struct engine_send *s, unsigned flags)
 {
     struct conn *c = sender(s);
+    if (c)
+        c = ask(s, c);
     if (!c)
         return;
     if (flags & ENGINE_OUT_OF_BAND) /* urgent data is not in the stream's order */
@@ -246,6 +319,7 @@ bool engine_send_begin(struct engine_send *s, int fd, const struct edit_piece *v
                        unsigned flags)
 {
     memset(s, 0, sizeof(*s));
+    s->answer = CARRIER_PASS;
     s->fd = fd;
     s->v = v;
     s->nv = nv;
@@ -293,6 +367,9 @@ void engine_send_end(struct engine_send *s, ssize_t accepted)
     if (s->block)
         conn_block_release(s->block);
     s->block = NULL;
+    if (s->baton)
+        baton_drop(s->baton);
+    s->baton = 0;
 }
 
 struct span engine_owed(int fd)

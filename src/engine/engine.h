@@ -11,6 +11,7 @@
 #define TB_ENGINE_ENGINE_H
 
 #include "core/edit.h"
+#include "engine/carrier.h"
 #include "engine/fdtab.h"
 #include "engine/policy.h"
 
@@ -47,7 +48,10 @@ struct engine_send {
     bool saw_down;  /* ... and stopped to understand them */
     bool had_store; /* checkpoint: there was a head in progress */
     bool was_decided;
-    void *block; /* the insertions' text */
+    uint8_t answer; /* enum carrier_answer: what was said of whose work this is, not inferred */
+    unsigned rule;  /* ... by which rule */
+    uint64_t baton; /* ... and its baton, held */
+    void *block;    /* the insertions' text */
     size_t block_used;
 };
 

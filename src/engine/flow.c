@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * flow: see flow.h. A thread's view is its guard's room: three revocable
+ * flow: see flow.h. A thread's view is its guard's room: two revocable
  * references and a few bits; a process's view is four words.
  *
  * The references are checked without a lock: an exchange's number is unique in
@@ -14,7 +14,7 @@
 #include "sys/probe.h"
 #include "sys/proc.h"
 
-#define SERVED 3
+#define SERVED 2
 
 /* The room in struct guard, as this file uses it. */
 struct serving {
@@ -27,7 +27,7 @@ enum { LAST_MASK = 3, WHY_WAITED = 4, TOO_MANY = 8 /* this thread is a loop, for
 
 static enum flow_runtime runtime;
 static uint64_t next_number;
-static uint32_t proven, refuted, contradicted;
+static uint32_t proven, refuted, contradicted, refused;
 
 static struct serving *mine(void)
 {
@@ -79,6 +79,16 @@ void flow_contradicted(void)
     __atomic_store_n(&contradicted, 1, __ATOMIC_RELAXED);
 }
 
+bool flow_is_contradicted(void)
+{
+    return __atomic_load_n(&contradicted, __ATOMIC_RELAXED);
+}
+
+void flow_refuse(void)
+{
+    __atomic_store_n(&refused, 1, __ATOMIC_RELAXED);
+}
+
 /* A close that nobody saw leaves an exchange open; its fd tells. */
 static bool still_there(const struct exchange_ref *r)
 {
@@ -94,7 +104,9 @@ static void serve(struct conn *c)
             at = i;
     if (at == SERVED) {
         tb_guard.flags |= TOO_MANY;
-        return;
+        if (runtime != RUNTIME_SYNC_LAST)
+            return;
+        at = !(tb_guard.flags & LAST_MASK);
     }
     s->slot[at] = (struct exchange_ref){c, c->now.xid};
     tb_guard.flags = (tb_guard.flags & ~(uint32_t)(LAST_MASK | WHY_WAITED)) | at;
@@ -192,7 +204,7 @@ void flow_upstream_answer(struct conn *client, bool synchronous)
 bool flow_serving(void)
 {
     struct serving *s = mine();
-    return s->slot[0].xid | s->slot[1].xid | s->slot[2].xid;
+    return s->slot[0].xid | s->slot[1].xid;
 }
 
 bool flow_serves_unproven(void)
@@ -282,8 +294,12 @@ struct exchange_ref flow_current(unsigned *reason)
     struct exchange_ref none = {NULL, 0};
     proc_check();
     *reason = (tb_guard.flags & WHY_WAITED) ? COUNT_NONE_WAITED : COUNT_NONE_NO_INBOUND;
-    if (__atomic_load_n(&contradicted, __ATOMIC_RELAXED)) {
+    if (flow_is_contradicted()) {
         *reason = COUNT_NONE_CONTRADICTED;
+        return none;
+    }
+    if (runtime == RUNTIME_ANY && __atomic_load_n(&refused, __ATOMIC_RELAXED)) {
+        *reason = COUNT_NONE_REFUSED;
         return none;
     }
     if (disproved()) { /* also what was bound before (rule `connect`) was no stretch of one exchange

@@ -71,6 +71,11 @@ bool flow_serves(const struct conn *c);
 
 /** Inference is wrong here (the program's own trace contradicted it): off for good. */
 void flow_contradicted(void);
+bool flow_is_contradicted(void);
+
+/** A bridge will not vouch for this runtime: the rule `thread` is off, but for runtimes that are
+ *  synchronous by construction. */
+void flow_refuse(void);
 
 /** The exchange this thread surely works for; xid 0 and a COUNT_NONE_* reason if there is none. No
  *  connection may be locked by the caller but one that is not a server side. */

@@ -6,6 +6,7 @@
  */
 #include "engine/inbound.h"
 
+#include "engine/carrying.h"
 #include "engine/count.h"
 #include "engine/engine.h"
 #include "engine/flow.h"
@@ -42,6 +43,26 @@ static void note_opened(struct conn *c)
     page_note(&e);
 }
 
+/* A bridge, or whoever asks by the API, may keep what the exchange carries beyond it. */
+static void make_baton(struct conn *c)
+{
+    CONN_SET(c->now.told, false);
+    c->now.baton = baton_exchange(c->now.ctx, c->now.xid);
+    if (c->overlap)
+        baton_revoke(c->now.baton);
+    if (c->baton)
+        baton_serve(c->baton, c->now.baton);
+}
+
+static void drop_baton(struct conn *c)
+{
+    if (c->baton)
+        baton_serve(c->baton, 0);
+    if (c->now.baton)
+        baton_drop(c->now.baton);
+    c->now.baton = 0;
+}
+
 static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uint8_t method)
 {
     conn_context_release(c->now.ctx);
@@ -50,6 +71,8 @@ static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uin
     c->opened_in = c->reads;
     http1_answer_to(&c->out, (enum http1_method)method);
     flow_opened(c);
+    if (carrier_here())
+        make_baton(c);
     if (page_kept)
         note_opened(c);
 }
@@ -64,8 +87,11 @@ static void close_exchange(struct conn *c, bool complete)
     __atomic_store_n(&c->now.xid, 0, __ATOMIC_RELEASE);
     conn_context_release(c->now.ctx);
     c->now.ctx = NULL;
-    if (!c->queued)
+    drop_baton(c);
+    if (!c->queued) {
+        c->overlap = false;
         return;
+    }
     struct context *ctx = c->queue[0].ctx;
     uint8_t mode = c->queue[0].mode, method = c->queue[0].method;
     memmove(c->queue, c->queue + 1, --c->queued * sizeof(c->queue[0]));
@@ -147,6 +173,8 @@ static void arrived(struct conn *c, bool waits)
         if (!clear)
             __atomic_store_n(&c->now.owner, NULL, __ATOMIC_RELAXED);
     } else if (c->queued < CONN_QUEUE) {
+        c->overlap = true;
+        baton_revoke(c->now.baton);
         c->queue[c->queued].ctx = ctx;
         c->queue[c->queued].mode = mode;
         c->queue[c->queued++].method = c->in.method;

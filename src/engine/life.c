@@ -10,6 +10,7 @@
  */
 #include <sys/socket.h>
 
+#include "engine/carrying.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/engine.h"
@@ -123,10 +124,30 @@ void engine_listening(int fd)
         set_kind_guarded(fd, FD_LISTEN);
 }
 
+/* A bridge whose runtime makes its tasks before the request is read holds the connection. */
+static uint64_t accepted_baton(int fd)
+{
+    uint64_t handle = 0;
+    if (!guard_enter())
+        return 0;
+    struct conn *c = fdtab_kind(fd) == FD_ACCEPTED ? conn_create(fd) : NULL;
+    if (c) {
+        handle = c->baton = baton_connection();
+        conn_unlock(c);
+    }
+    guard_leave();
+    return handle && baton_take(handle) ? handle : 0;
+}
+
 void engine_accepted(int listener, int fd)
 {
     engine_listening(listener);
     set_kind_guarded(fd, FD_ACCEPTED);
+    uint64_t handle = on && carrier_here() && engine_carrier->accepted ? accepted_baton(fd) : 0;
+    if (!handle)
+        return;
+    carrier_tell_accepted(handle, fd);
+    baton_drop(handle);
 }
 
 /* A vfork child closes the numbers of its own table, not of its parent's. */
@@ -162,7 +183,7 @@ static void connecting(int fd)
     unsigned reason;
     uint8_t kind = fdtab_kind(fd);
     struct exchange_ref ref = {NULL, 0};
-    if (flow_serving())
+    if (flow_serving() && !carrier_here())
         ref = flow_current(&reason);
     if (!ref.xid)
         return;

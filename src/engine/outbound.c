@@ -6,6 +6,7 @@
  */
 #include "engine/outbound.h"
 
+#include "engine/baton.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/flow.h"
@@ -57,24 +58,57 @@ static void address(struct conn *c, int fd)
     probe_peer(fd, &c->addr.family, &c->addr.port, c->addr.ip);
 }
 
-/* The exchange that surely owns this head, and by which rule; else the reason. */
-static struct exchange_ref whose(struct conn *c, unsigned *rule)
+/* Who owns a head: an exchange by its connection, or what a baton stands for (it is held); neither:
+ * nobody does, for sure. */
+struct claim {
+    struct exchange_ref ref;
+    bool told; /* view is valid */
+    struct baton_view view;
+    uint64_t xid;  /* of either; 0: nobody */
+    unsigned rule; /* by which rule; else the reason */
+};
+
+/* What the thread's own doings say. */
+static void inferred(struct conn *c, struct claim *w)
 {
-    struct exchange_ref ref = flow_current(rule), bound = c->bound;
+    struct exchange_ref ref = flow_current(&w->rule), bound = c->bound;
     c->bound.xid = 0; /* for the first request only */
     c->sent = flow_candidate();
     c->sent_by = &tb_guard;
-    if (ref.xid) {
-        *rule = COUNT_RULE_THREAD;
-        return ref;
-    }
-    bool idle = *rule == COUNT_NONE_NO_INBOUND || *rule == COUNT_NONE_WAITED;
+    bool idle = w->rule == COUNT_NONE_NO_INBOUND || w->rule == COUNT_NONE_WAITED;
     bool mine = engine_policy.best || c->bound_by == &tb_guard;
-    if (idle && bound.xid && mine && flow_open(bound)) {
-        *rule = COUNT_RULE_CONNECT;
-        return bound;
+    if (ref.xid) {
+        w->rule = COUNT_RULE_THREAD;
+    } else if (idle && bound.xid && mine && flow_open(bound)) {
+        w->rule = COUNT_RULE_CONNECT;
+        ref = bound;
     }
-    return ref;
+    w->ref = ref;
+    w->xid = ref.xid;
+}
+
+/* What was said of it. */
+static void told(const struct engine_send *s, struct claim *w)
+{
+    w->rule = s->answer == CARRIER_UNKNOWN ? COUNT_NONE_UNBRIDGED : COUNT_NONE_BRIDGE;
+    if (s->answer != CARRIER_HELD)
+        return;
+    if (flow_is_contradicted()) {
+        w->rule = COUNT_NONE_CONTRADICTED;
+        return;
+    }
+    w->told = baton_look(s->baton, &w->view);
+    w->rule = w->told ? s->rule : COUNT_NONE_STALE;
+    w->xid = w->told ? w->view.xid : 0;
+}
+
+static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
+{
+    memset(w, 0, sizeof(*w));
+    if (s->answer == CARRIER_PASS)
+        inferred(c, w);
+    else
+        told(s, w);
 }
 
 /* What the program's own trace says of our decision. In shadow mode that is only counted. */
@@ -89,36 +123,41 @@ static void compare(enum context_own own)
         flow_contradicted();
 }
 
+static size_t compose_from(struct conn *c, const struct context *ctx, char *dst, size_t cap,
+                           unsigned *result)
+{
+    size_t n = 0;
+    enum context_own own = CONTEXT_OWN_SILENT;
+    struct context_notes notes = {{0}};
+    struct context_out out = {&c->store->head,   &engine_policy.peers, c->addr, c->out.method,
+                              c->out.head_bytes, c->out.head_lines,    &c->memo};
+    if (ctx)
+        n = context_compose(ctx, &out, dst, cap, &own, &notes);
+    *result = n > 0 ? COUNT_INSERTED : ctx ? COUNT_NONE_COMPOSED : COUNT_NONE_EMPTY;
+    count_notes(COUNT_INSERT, &notes);
+    compare(own);
+    return n;
+}
+
 /* A server may keep an answer back while it works for the next request that it has read already
  * (Apache httpd does: one packet for all the answers), so the exchange that is open on a pipelined
  * connection is certain only when no other one waits.
  *
  * Compose the lines of an exchange for the head in c->store. @return their bytes, or 0: *result
  * says why there are none. */
-static size_t compose(struct conn *c, struct exchange_ref ref, char *dst, size_t cap,
+static size_t compose(struct conn *c, const struct claim *w, char *dst, size_t cap,
                       unsigned *result)
 {
-    struct conn *x = conn_acquire_ref(ref);
+    *result = COUNT_NONE_PIPELINED;
+    if (w->told)
+        return w->view.revoked ? 0 : compose_from(c, w->view.ctx, dst, cap, result);
+    struct conn *x = conn_acquire_ref(w->ref);
     if (!x) {
         *result = COUNT_NONE_STALE;
         return 0;
     }
-    if (x->queued > 0) {
-        conn_unlock(x);
-        *result = COUNT_NONE_PIPELINED;
-        return 0;
-    }
-    size_t n = 0;
-    enum context_own own = CONTEXT_OWN_SILENT;
-    struct context_notes notes = {{0}};
-    struct context_out out = {&c->store->head,   &engine_policy.peers, c->addr, c->out.method,
-                              c->out.head_bytes, c->out.head_lines,    &c->memo};
-    if (x->now.ctx)
-        n = context_compose(x->now.ctx, &out, dst, cap, &own, &notes);
-    *result = n > 0 ? COUNT_INSERTED : x->now.ctx ? COUNT_NONE_COMPOSED : COUNT_NONE_EMPTY;
+    size_t n = x->queued > 0 ? 0 : compose_from(c, x->now.ctx, dst, cap, result);
     conn_unlock(x);
-    count_notes(COUNT_INSERT, &notes);
-    compare(own);
     return n;
 }
 
@@ -135,7 +174,7 @@ static char *room(struct engine_send *s)
 
 /* Plan the insertion of this exchange's lines at program offset `at`. @return what came of it. */
 static unsigned insert(struct conn *c, struct engine_send *s, size_t at, unsigned flags,
-                       struct exchange_ref ref)
+                       const struct claim *w)
 {
     unsigned result;
     if (flags & ENGINE_NO_EDIT)
@@ -150,7 +189,7 @@ static unsigned insert(struct conn *c, struct engine_send *s, size_t at, unsigne
     if (!dst)
         return COUNT_NONE_MANY;
     address(c, s->fd);
-    size_t n = compose(c, ref, dst, STORE_SIZE - s->block_used, &result);
+    size_t n = compose(c, w, dst, STORE_SIZE - s->block_used, &result);
     if (n == 0)
         return result;
     if (engine_policy.shadow)
@@ -161,16 +200,18 @@ static unsigned insert(struct conn *c, struct engine_send *s, size_t at, unsigne
 }
 
 /* For the account, where one is kept. */
-static void note(struct conn *c, struct exchange_ref ref, unsigned rule, unsigned result)
+static void note(struct conn *c, const struct claim *w, unsigned result)
 {
-    struct page_event e = {.kind = PAGE_EVENT_OUT, .exchange = ref.xid};
+    struct page_event e = {.kind = PAGE_EVENT_OUT, .exchange = w->xid};
     address(c, c->fd);
     e.family = c->addr.family;
     e.port = c->addr.port;
     memcpy(e.ip, c->addr.ip, sizeof(e.ip));
-    e.rule = (uint16_t)rule;
+    e.rule = (uint16_t)w->rule;
     e.result = (uint16_t)result;
-    struct conn *x = conn_acquire_ref(ref);
+    if (w->told && w->view.ctx)
+        context_trace(w->view.ctx, e.trace);
+    struct conn *x = w->told ? NULL : conn_acquire_ref(w->ref);
     if (x) {
         if (x->now.ctx)
             context_trace(x->now.ctx, e.trace);
@@ -183,23 +224,33 @@ static void note(struct conn *c, struct exchange_ref ref, unsigned rule, unsigne
  * kernel has taken the bytes. */
 static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned flags)
 {
-    unsigned rule, result;
+    struct claim w;
     bool own = context_app_identity(&c->store->head);
     c->decided = true;
     count(COUNT_REQUESTS_OUT);
     if (own)
         count(COUNT_RULE_APP);
-    struct exchange_ref ref = whose(c, &rule);
-    count(rule);
-    if (own && !ref.xid)
+    whose(c, s, &w);
+    if (c->promised)
+        baton_drop(c->promised);
+    c->promised = 0;
+    count(w.rule);
+    if (own && !w.xid)
         count(COUNT_OWN_MISSING);
-    result = ref.xid ? insert(c, s, at, flags, ref) : rule;
-    if (ref.xid && result == COUNT_DOWN_UNSEEN)
+    unsigned result = w.xid ? insert(c, s, at, flags, &w) : w.rule;
+    if (w.xid && result == COUNT_DOWN_UNSEEN)
         conn_poison(c, COUNT_DOWN_UNSEEN);
-    else if (ref.xid && result != COUNT_INSERTED)
+    else if (w.xid && result != COUNT_INSERTED)
         count(result);
     if (page_kept)
-        note(c, ref, rule, result);
+        note(c, &w, result);
+    if (w.told)
+        baton_drop(w.view.held);
+}
+
+bool outbound_asks(const struct conn *c)
+{
+    return !c->out_down && (c->role == ROLE_NONE || http1_idle(&c->out) || !c->decided);
 }
 
 /* --- scanning ------------------------------------------------------------------------------- */

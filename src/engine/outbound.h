@@ -12,6 +12,9 @@
 bool outbound_plausible(const char *p, size_t n);
 
 /** Make the connection a client side at the start of its stream. */
+/** May the next bytes bring a decision? (else a bridge need not be asked) */
+bool outbound_asks(const struct conn *c);
+
 void outbound_begin(struct conn *c);
 
 /** Scan the offered bytes, decide, and plan the call. */

@@ -2,6 +2,8 @@
 /* policy: see policy.h. */
 #include "engine/policy.h"
 
+#include "bridge/bridge.h"
+
 #define TEXT_MAX 16384 /* bytes of any variable */
 
 typedef const char *(*env_fn)(const char *);
@@ -72,6 +74,52 @@ static void check_credentials(const struct policy *p, warn_fn warn)
     }
 }
 
+static const char *const bridge_names[] = {
+#define BRIDGE(id, name) #name,
+#include "bridge/bridges.def"
+#undef BRIDGE
+};
+
+/* Its bit; all of them; 0: there is no such bridge. */
+static uint32_t bridge_bits(struct span name)
+{
+    if (span_eq(name, SPAN("all")))
+        return (1u << BRIDGE_COUNT) - 1;
+    for (unsigned i = 0; i < BRIDGE_COUNT; i++)
+        if (name.n == length(bridge_names[i]) && memcmp(name.p, bridge_names[i], name.n) == 0)
+            return 1u << i;
+    return 0;
+}
+
+static bool separates(char ch)
+{
+    return ch == ',' || ch == ' ' || ch == '\t';
+}
+
+/* A list of names; `all` (also when unset), `none`, and `-name` to take one away from what stands
+ * before it, or from all. */
+static void read_bridges(struct policy *p, env_fn env, warn_fn warn)
+{
+    struct span s = text(env, "TRACEBATON_BRIDGES", warn);
+    size_t at = 0;
+    p->bridges = s.n == 0 ? bridge_bits(SPAN("all")) : 0;
+    for (bool first = true; at < s.n; first = false) {
+        while (at < s.n && separates(s.p[at]))
+            at++;
+        struct span name = {s.p + at, 0};
+        while (at < s.n && !separates(s.p[at++]))
+            name.n++;
+        bool minus = name.n > 1 && *name.p == '-';
+        uint32_t bits = bridge_bits((struct span){name.p + minus, name.n - minus});
+        if (minus)
+            p->bridges = (first ? bridge_bits(SPAN("all")) : p->bridges) & ~bits;
+        else
+            p->bridges |= bits;
+        if (name.n && !bits && !span_eq(name, SPAN("none")) && !span_eq(name, SPAN("off")))
+            warn("no such bridge in TRACEBATON_BRIDGES; ignored", name.p, name.n);
+    }
+}
+
 static void read_dir(struct policy *p, env_fn env, warn_fn warn)
 {
     struct span s = text(env, "TRACEBATON_DIR", warn);
@@ -92,5 +140,6 @@ void policy_init(struct policy *p, env_fn env, warn_fn warn)
     peers_default(&p->peers);
     peers_parse(&p->peers, text(env, "TRACEBATON_PEERS", warn), warn);
     check_credentials(p, warn);
+    read_bridges(p, env, warn);
     read_dir(p, env, warn);
 }

@@ -15,6 +15,7 @@ struct policy {
     bool off;             /* TRACEBATON=off */
     bool shadow;          /* TRACEBATON=shadow: decide and count, change no byte */
     bool best;            /* TRACEBATON_ATTRIBUTION=best */
+    uint32_t bridges;     /* TRACEBATON_BRIDGES: bit 1 << enum bridge_id */
     char dir[POLICY_DIR]; /* TRACEBATON_DIR, empty: none */
 };
 

@@ -4,6 +4,8 @@
  * destructor: hooks run after it, so it could free nothing anyway.
  */
 #include "hooks/real.h"
+
+#include "bridge/bridge.h"
 #include "sys/env.h"
 
 __attribute__((constructor)) static void start(void)
@@ -13,5 +15,7 @@ __attribute__((constructor)) static void start(void)
     int saved = tb_errno_get();
     real_bind();
     engine_start();
+    if (engine_on())
+        bridge_start();
     tb_errno_set(saved);
 }

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 
+#include "bridge/bridge.h"
 #include "sys/probe.h"
 
 _Static_assert(sizeof(struct iovec) == sizeof(struct edit_piece) &&
@@ -16,6 +17,8 @@ COLD void recv_after_pieces(int fd, const struct iovec *iov, size_t n, ssize_t g
     if (got <= 0 || (flags & (MSG_OOB | MSG_ERRQUEUE)))
         return;
     int saved = tb_errno_get();
+    if (__builtin_expect(bridge_pending, 0))
+        bridge_check(tb_guard.caller);
     struct edit_piece gone = {NULL, (size_t)got};
     bool unseen = (flags & MSG_TRUNC) != 0; /* TCP discards the bytes (tcp(7)) */
     engine_received(fd, unseen ? &gone : (const struct edit_piece *)iov, unseen ? 1 : n,
@@ -65,6 +68,7 @@ COLD void recv_after_vector(int fd, const struct iovec *iov, int n, ssize_t got)
 static COLD ssize_t cold_read(int fd, void *buf, size_t n)
 {
     ssize_t got = REAL(read)(fd, buf, n);
+    CALLED_FROM();
     recv_after(fd, buf, got, 0);
     return got;
 }
@@ -79,6 +83,7 @@ ssize_t hook_read(int fd, void *buf, size_t n)
 static COLD ssize_t cold_read_chk(int fd, void *buf, size_t n, size_t buflen)
 {
     ssize_t got = REAL(__read_chk)(fd, buf, n, buflen);
+    CALLED_FROM();
     recv_after(fd, buf, got, 0);
     return got;
 }
@@ -93,6 +98,7 @@ ssize_t hook___read_chk(int fd, void *buf, size_t n, size_t buflen)
 static COLD ssize_t cold_recv(int fd, void *buf, size_t n, int flags)
 {
     ssize_t got = REAL(recv)(fd, buf, n, flags);
+    CALLED_FROM();
     recv_after(fd, buf, got, flags);
     return got;
 }
@@ -107,6 +113,7 @@ ssize_t hook_recv(int fd, void *buf, size_t n, int flags)
 static COLD ssize_t cold_recv_chk(int fd, void *buf, size_t n, size_t buflen, int flags)
 {
     ssize_t got = REAL(__recv_chk)(fd, buf, n, buflen, flags);
+    CALLED_FROM();
     recv_after(fd, buf, got, flags);
     return got;
 }
@@ -122,6 +129,7 @@ static COLD ssize_t cold_recvfrom(int fd, void *buf, size_t n, int flags, struct
                                   socklen_t *len)
 {
     ssize_t got = REAL(recvfrom)(fd, buf, n, flags, from, len);
+    CALLED_FROM();
     recv_after(fd, buf, got, flags);
     return got;
 }
@@ -137,6 +145,7 @@ static COLD ssize_t cold_recvfrom_chk(int fd, void *buf, size_t n, size_t buflen
                                       struct sockaddr *from, socklen_t *len)
 {
     ssize_t got = REAL(__recvfrom_chk)(fd, buf, n, buflen, flags, from, len);
+    CALLED_FROM();
     recv_after(fd, buf, got, flags);
     return got;
 }
@@ -176,6 +185,7 @@ static COLD ssize_t cold_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     bool hidden = recv_hides_msg(msg);
     ssize_t got = REAL(recvmsg)(fd, msg, flags);
+    CALLED_FROM();
     if (hidden)
         recv_after(fd, NULL, got, flags);
     else
@@ -205,6 +215,7 @@ static COLD int cold_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags
 {
     bool hidden = hides_batch(vec, n);
     int got = REAL(recvmmsg)(fd, vec, n, flags, timeout);
+    CALLED_FROM();
     if (hidden && got > 0)
         engine_stray(fd);
     for (int i = 0; i < got && !hidden; i++)
@@ -223,6 +234,7 @@ static COLD ssize_t cold_readv(int fd, const struct iovec *iov, int n)
 {
     bool hidden = recv_hides(iov, n > 0 ? (size_t)n : 0, NULL, 0);
     ssize_t got = REAL(readv)(fd, iov, n);
+    CALLED_FROM();
     recv_after_vector(fd, hidden ? NULL : iov, n, got);
     return got;
 }
@@ -239,6 +251,7 @@ static COLD ssize_t cold_preadv2(int fd, const struct iovec *iov, int n, off64_t
 {
     bool hidden = recv_hides(iov, n > 0 ? (size_t)n : 0, NULL, 0);
     ssize_t got = REAL(preadv2)(fd, iov, n, at, flags);
+    CALLED_FROM();
     recv_after_vector(fd, hidden ? NULL : iov, n, got);
     return got;
 }

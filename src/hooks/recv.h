@@ -4,6 +4,11 @@
 #define TB_HOOKS_RECV_H
 
 #include "hooks/real.h"
+#include "sys/guard.h"
+
+/** They note where the program called from: cold functions are reached by a jump, so their return
+ *  address is the program's. */
+#define CALLED_FROM() (tb_guard.caller = __builtin_return_address(0))
 
 void recv_after(int fd, void *buf, ssize_t got, int flags);
 /** iov NULL: the bytes were consumed, but nobody may look at where they went. */

@@ -10,7 +10,7 @@
 
 static COLD ssize_t cold_write(int fd, const void *buf, size_t n)
 {
-    struct call c = {.kind = CALL_WRITE, .fd = fd, .buf = buf, .n = n};
+    struct call c = {.caller = CALLER, .kind = CALL_WRITE, .fd = fd, .buf = buf, .n = n};
     return call_through(&c);
 }
 
@@ -23,7 +23,8 @@ ssize_t hook_write(int fd, const void *buf, size_t n)
 
 static COLD ssize_t cold_send(int fd, const void *buf, size_t n, int flags)
 {
-    struct call c = {.kind = CALL_SEND, .fd = fd, .buf = buf, .n = n, .flags = flags};
+    struct call c = {
+        .caller = CALLER, .kind = CALL_SEND, .fd = fd, .buf = buf, .n = n, .flags = flags};
     return call_through(&c);
 }
 
@@ -37,8 +38,14 @@ ssize_t hook_send(int fd, const void *buf, size_t n, int flags)
 static COLD ssize_t cold_sendto(int fd, const void *buf, size_t n, int flags,
                                 const struct sockaddr *to, socklen_t len)
 {
-    struct call c = {
-        .kind = CALL_SENDTO, .fd = fd, .buf = buf, .n = n, .flags = flags, .to = to, .tolen = len};
+    struct call c = {.caller = CALLER,
+                     .kind = CALL_SENDTO,
+                     .fd = fd,
+                     .buf = buf,
+                     .n = n,
+                     .flags = flags,
+                     .to = to,
+                     .tolen = len};
     return call_through(&c);
 }
 
@@ -52,7 +59,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 
 static COLD ssize_t one_message(int fd, const struct msghdr *msg, int flags)
 {
-    struct call c = {.kind = CALL_SENDMSG, .fd = fd, .msg = msg, .flags = flags};
+    struct call c = {.caller = CALLER, .kind = CALL_SENDMSG, .fd = fd, .msg = msg, .flags = flags};
     return call_through(&c);
 }
 
@@ -118,7 +125,7 @@ int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 
 static COLD ssize_t cold_writev(int fd, const struct iovec *iov, int n)
 {
-    struct call c = {.kind = CALL_WRITEV, .fd = fd, .iov = iov, .iovcnt = n};
+    struct call c = {.caller = CALLER, .kind = CALL_WRITEV, .fd = fd, .iov = iov, .iovcnt = n};
     return call_through(&c);
 }
 
@@ -131,7 +138,8 @@ ssize_t hook_writev(int fd, const struct iovec *iov, int n)
 
 static COLD ssize_t cold_pwritev2(int fd, const struct iovec *iov, int n, int flags)
 {
-    struct call c = {.kind = CALL_PWRITEV2, .fd = fd, .iov = iov, .iovcnt = n, .rwf = flags};
+    struct call c = {
+        .caller = CALLER, .kind = CALL_PWRITEV2, .fd = fd, .iov = iov, .iovcnt = n, .rwf = flags};
     return call_through(&c);
 }
 

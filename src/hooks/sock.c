@@ -5,6 +5,9 @@
 #include "hooks/load.h"
 #include "hooks/through.h"
 
+#include "bridge/bridge.h"
+#include "sys/guard.h"
+
 #include <errno.h>
 
 int hook_socket(int domain, int type, int protocol)
@@ -25,17 +28,29 @@ int hook_socketpair(int domain, int type, int protocol, int sv[2])
     return r;
 }
 
+static COLD void listening(int fd, const void *caller)
+{
+    engine_listening(fd);
+    if (bridge_pending)
+        bridge_check(caller);
+}
+
 int hook_listen(int fd, int backlog)
 {
     if (!is_foreign(fd))
-        engine_listening(fd);
+        listening(fd, CALLER);
     return REAL(listen)(fd, backlog);
 }
 
-static void accepted(int listener, int fd)
+static void accepted(int listener, int fd, const void *caller)
 {
+    int saved = tb_errno_get(); /* a bridge may run its runtime's code */
     load_check();
+    if (bridge_pending)
+        bridge_check(caller);
+    tb_guard.caller = caller;
     engine_accepted(listener, fd);
+    tb_errno_set(saved);
 }
 
 /* Errno is kept over engine_waiting() by the engine's callers' contract: a failed accept sets it
@@ -46,7 +61,7 @@ int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
         engine_waiting();
     int got = REAL(accept)(fd, addr, len);
     if (got >= 0)
-        accepted(fd, got);
+        accepted(fd, got, CALLER);
     return got;
 }
 
@@ -56,7 +71,7 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
         engine_waiting();
     int got = REAL(accept4)(fd, addr, len, flags);
     if (got >= 0)
-        accepted(fd, got);
+        accepted(fd, got, CALLER);
     return got;
 }
 

@@ -21,7 +21,7 @@
 
 static COLD long sending(long nr, long a, long b, long c, long d, long e, long f)
 {
-    struct call call = {.raw = true, .fd = (int)a};
+    struct call call = {.caller = CALLER, .raw = true, .fd = (int)a};
     switch (nr) {
     case SYS_write:
         call.kind = CALL_WRITE;
@@ -61,6 +61,7 @@ static COLD long reading(long nr, long a, long b, long c, long d, long e, long f
     int fd = (int)a;
     bool hidden = hides(nr, b, c);
     long got = PASS();
+    CALLED_FROM();
     switch (nr) {
     case SYS_read:
         recv_after(fd, (void *)b, got, 0);

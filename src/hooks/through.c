@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include "sys/guard.h"
 #include "sys/probe.h"
 
 #define WINDOW 64 /* pieces of one real call; 1 KiB of stack */
@@ -171,6 +172,7 @@ COLD ssize_t call_through(const struct call *c)
     if (flags && !call_flush_owed(c->fd, c->flags & MSG_DONTWAIT))
         return -1;
     struct engine_send s;
+    tb_guard.caller = c->caller;
     bool edit = engine_send_begin(&s, c->fd, (const struct edit_piece *)iov, n, flags);
     tb_errno_set(saved);
     if (edit)

@@ -10,6 +10,9 @@
 
 enum call_kind { CALL_WRITE, CALL_WRITEV, CALL_PWRITEV2, CALL_SEND, CALL_SENDTO, CALL_SENDMSG };
 
+/* In a cold function that is reached by a jump: where the program called from. */
+#define CALLER __builtin_return_address(0)
+
 /** One call of the program, as it made it. */
 struct call {
     enum call_kind kind;
@@ -24,6 +27,7 @@ struct call {
     const struct sockaddr *to; /* SENDTO */
     socklen_t tolen;
     const struct msghdr *msg; /* SENDMSG */
+    const void *caller;
 };
 
 /** Make it. @return what the program is to be told, errno set as by the real call. */

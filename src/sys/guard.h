@@ -15,10 +15,12 @@
 #include <stdint.h>
 
 struct guard {
-    uint32_t flags;   /* the engine's */
-    int alone;        /* the engine's */
-    uintptr_t frame;  /* 0: not inside */
-    uint64_t room[6]; /* the engine's */
+    uint32_t flags;     /* the engine's */
+    int alone;          /* the engine's */
+    uintptr_t frame;    /* 0: not inside */
+    const void *caller; /* the program's call to libc that is being looked at returns there */
+    uint64_t told;      /* the engine's */
+    uint64_t room[4];   /* the engine's */
 };
 _Static_assert(sizeof(struct guard) <= 64, "static TLS is taken from every thread's stack");
 

@@ -2,6 +2,7 @@
 /* test_policy: the environment, as docs/configuration.md has it. */
 #include "unit/unit.h"
 
+#include "bridge/bridge.h"
 #include "engine/policy.h"
 #include "unit/warned.h"
 
@@ -52,6 +53,33 @@ START_TEST(defaults)
           !goes(PEER_C, "a"));
     CHECK(!policy.peers.insert_signed && !warned_count);
     CHECK(!strstr(asked, "OTEL_SDK_DISABLED"));
+}
+END_TEST
+
+START_TEST(bridges)
+{
+    const uint32_t all = (1u << BRIDGE_COUNT) - 1, py = 1u << BRIDGE_PYTHON, jvm = 1u << BRIDGE_JVM;
+    const struct {
+        const char *text;
+        uint32_t bridges;
+        unsigned warns;
+    } rows[] = {{"TRACEBATON_BRIDGES=", all, 0},
+                {"TRACEBATON_BRIDGES=all", all, 0},
+                {"TRACEBATON_BRIDGES=none", 0, 0},
+                {"TRACEBATON_BRIDGES=off", 0, 0},
+                {"TRACEBATON_BRIDGES=python", py, 0},
+                {"TRACEBATON_BRIDGES=jvm, python", py | jvm, 0},
+                {"TRACEBATON_BRIDGES=-jvm", all & ~jvm, 0},
+                {"TRACEBATON_BRIDGES=python,jvm,-python", jvm, 0},
+                {"TRACEBATON_BRIDGES=pythons,jvm", jvm, 1},
+                {"TRACEBATON_BRIDGES=-x", all, 1}};
+    POLICY("PATH=/bin");
+    CHECK(policy.bridges == all);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        POLICY(rows[i].text);
+        CHECK_FOR(policy.bridges == rows[i].bridges, rows[i].text);
+        CHECK_FOR(warned_count == rows[i].warns, rows[i].text);
+    }
 }
 END_TEST
 
@@ -159,6 +187,7 @@ int main(void)
     unit_begin("policy");
     UNIT(defaults);
     UNIT(mode);
+    UNIT(bridges);
     UNIT(propagators);
     UNIT(headers_and_peers);
     UNIT(credentials);

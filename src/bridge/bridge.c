@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bridge: which are tried, and what became of them. See bridge.h. */
+#include "bridge/bridge.h"
+
+#include "engine/count.h"
+#include "engine/engine.h"
+#include "sys/errno.h"
+#include "sys/owner.h"
+
+static const struct bridge *const bridges[] = {
+#define BRIDGE(id, name) &bridge_##name,
+#include "bridge/bridges.def"
+#undef BRIDGE
+};
+
+bool bridge_pending;
+
+static uint32_t settled; /* bit 1 << enum bridge_id */
+static uint32_t trying;  /* one thread at a time */
+
+static bool wanted(unsigned i)
+{
+    return (engine_policy.bridges & ~settled) >> i & 1;
+}
+
+static void settle(unsigned i, enum bridge_state s)
+{
+    if (s != BRIDGE_ON && s != BRIDGE_REFUSED)
+        return;
+    settled |= 1u << i;
+    count(COUNT_BRIDGE_NODE + 2 * i + (s == BRIDGE_REFUSED));
+    if (s == BRIDGE_REFUSED)
+        carrier_refuse();
+    else
+        __atomic_store_n(&bridge_pending, false, __ATOMIC_RELEASE); /* one runtime a process */
+}
+
+void bridge_start(void)
+{
+    __atomic_store_n(&bridge_pending, engine_policy.bridges != 0, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < BRIDGE_COUNT; i++)
+        if (wanted(i) && bridges[i]->start)
+            bridges[i]->start();
+}
+
+static void try_all(const void *caller)
+{
+    for (unsigned i = 0; i < BRIDGE_COUNT && bridge_pending; i++)
+        if (wanted(i))
+            settle(i, bridges[i]->attach(caller));
+    if (bridge_pending && !(engine_policy.bridges & ~settled))
+        __atomic_store_n(&bridge_pending, false, __ATOMIC_RELEASE);
+}
+
+void bridge_check(const void *caller)
+{
+    int saved = tb_errno_get();
+    if (!engine_restricted_now() && !__atomic_exchange_n(&trying, 1, __ATOMIC_ACQUIRE)) {
+        try_all(caller);
+        __atomic_store_n(&trying, 0, __ATOMIC_RELEASE);
+    }
+    tb_errno_set(saved);
+}
+
+bool bridge_called_from(const void *caller, const char *const *names, size_t n)
+{
+    return caller && owner_named((uintptr_t)caller, names, n);
+}
