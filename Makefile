@@ -43,9 +43,10 @@ SO := $(BUILD)/libtracebaton.so
 .PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
 all: $(SO) $(BUILD)/tracebaton
 
-$(BUILD)/exports.map: src/hooks/hooks.def
+$(BUILD)/exports.map: src/hooks/hooks.def src/hooks/api.def
 	@mkdir -p $(@D)
 	$(Q){ echo '{ global:'; sed -n 's/^HOOK([a-z]*, [a-z_]*, \([a-z0-9_]*\),.*/  \1;/p' $<; \
+	      sed -n 's/^API(.*, \([a-z0-9_]*\), (.*/  \1;/p' src/hooks/api.def; \
 	      echo '  local: *; };'; } > $@
 
 $(SO): $(OBJ) $(BUILD)/exports.map
@@ -56,7 +57,8 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # What runs once, or seldom, is to be small.
 COLD := hooks/real hooks/init hooks/load hooks/file hooks/sysno hooks/wait engine/policy engine/count \
-        engine/life engine/baton engine/carrier core/peers core/valid inlet/inlet inlet/fastcgi \
+        engine/life engine/baton engine/carrier engine/child engine/tell core/peers core/valid \
+        inlet/inlet inlet/fastcgi inlet/spawn sys/parent hooks/spawn hooks/api \
         sys/next sys/got sys/object sys/owner sys/elfwalk sys/env sys/log \
         $(patsubst src/%.c,%,$(wildcard src/bridge/*.c))
 $(COLD:%=$(BUILD)/so/%.o): SOFLAGS += -Os

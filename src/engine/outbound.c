@@ -7,6 +7,7 @@
 #include "engine/outbound.h"
 
 #include "engine/baton.h"
+#include "engine/child.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/flow.h"
@@ -97,9 +98,23 @@ static void told(const struct engine_send *s, struct claim *w)
         w->rule = COUNT_NONE_CONTRADICTED;
         return;
     }
+    if (s->rule != COUNT_RULE_API && child_has_left()) {
+        w->rule = COUNT_NONE_STALE;
+        return;
+    }
     w->told = baton_look(s->baton, &w->view);
     w->rule = w->told ? s->rule : COUNT_NONE_STALE;
     w->xid = w->told ? w->view.xid : 0;
+}
+
+/* The process was started inside an exchange and has no inbound work of its own. */
+static void by_birth(struct claim *w)
+{
+    w->told = baton_look(child_baton(), &w->view);
+    if (!w->told)
+        return;
+    w->rule = COUNT_RULE_CHILD;
+    w->xid = w->view.xid;
 }
 
 static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
@@ -109,6 +124,8 @@ static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
         inferred(c, w);
     else
         told(s, w);
+    if (!w->xid && s->rule != COUNT_RULE_API && child_baton() && !flow_is_contradicted())
+        by_birth(w);
 }
 
 /* What the program's own trace says of our decision. In shadow mode that is only counted. */
