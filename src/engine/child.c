@@ -290,15 +290,19 @@ static bool write_place(unsigned i, const struct context *ctx)
     return true;
 }
 
-static void *claim_place(const struct context *ctx)
+/* False for the moment in which another thread makes them. */
+static bool have_places(void)
 {
     uint32_t none = 0;
-    if (__atomic_compare_exchange_n(&begun, &none, 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-        begin_places();
-        __atomic_store_n(&begun, 2, __ATOMIC_RELEASE);
-    } else if (none != 2) {
-        return NULL;
-    }
+    if (!__atomic_compare_exchange_n(&begun, &none, 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return none == 2;
+    begin_places();
+    __atomic_store_n(&begun, 2, __ATOMIC_RELEASE);
+    return true;
+}
+
+static void *claim_place(const struct context *ctx)
+{
     for (unsigned i = 0; i < PLACES; i++) {
         if (__atomic_exchange_n(&taken[i], 1, __ATOMIC_ACQUIRE))
             continue;
@@ -314,9 +318,11 @@ void *child_place(char **variable)
 {
     struct baton_view v;
     void *place = NULL;
-    *variable = places;
-    if (!engine_on() || engine_policy.env == POLICY_ENV_OFF || engine_policy.shadow)
+    *variable = NULL;
+    if (!engine_on() || engine_policy.env == POLICY_ENV_OFF || engine_policy.shadow ||
+        !have_places())
         return NULL;
+    *variable = places;
     uint64_t h = engine_capture(-1);
     if (h && baton_look(h, &v)) {
         if (v.ctx && !v.revoked)

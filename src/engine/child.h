@@ -58,7 +58,8 @@ enum child_exec child_env(struct child_env *e);
 
 /** A place in the process's own environment for the calling thread; NULL: none is free, or nothing
  *  is to be said. Give it back with child_unplace() when the child has been made. `variable` is
- * what has to be in the environment (once; putenv). */
+ *  what has to be in the environment (once; putenv), also where nothing is to be said and another
+ *  process said something; NULL: nothing has. */
 void *child_place(char **variable);
 void child_unplace(void *place);
 

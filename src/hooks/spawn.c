@@ -16,6 +16,7 @@
 
 #include "engine/child.h"
 #include "sys/arena.h"
+#include "sys/env.h"
 #include "sys/guard.h"
 #include "sys/next.h"
 
@@ -333,6 +334,8 @@ static void *place(const void *caller)
     int saved = tb_errno_get();
     tb_guard.caller = caller;
     void *p = child_place(&variable);
+    if (!p && variable && env_get(CHILD_VARIABLE)) /* what is there is not for this child */
+        is_there(variable);
     if (p && !is_there(variable)) {
         child_unplace(p);
         p = NULL;
