@@ -162,10 +162,6 @@ def uvicorn(loop):
                                     "--log-level", "error", "async_app:app"]
 
 
-def php_files(where, port, up):
-    shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
-
-
 def php_fpm(script, listen, keep):
     """nginx in front, which speaks FastCGI to PHP's process manager, over TCP or a unix socket."""
     def prepare(where, port, up):
@@ -187,6 +183,7 @@ user = www-data
 group = www-data
 listen = {at}
 listen.mode = 0666
+clear_env = no
 pm = static
 pm.max_children = {40 if keep else 8}
 """)
@@ -209,8 +206,8 @@ def fpm_program():
     return (sorted(glob.glob("/usr/sbin/php-fpm*")) or ["php-fpm"])[-1]
 
 
-def php_curl_files(where, port, up):
-    shutil.copy(f"{APPS}/curl.php", f"{where}/index.php")
+def copy(script):
+    return lambda where, port, up: shutil.copy(f"{APPS}/{script}", f"{where}/index.php")
 
 
 def mono_build(where, port, up):
@@ -228,12 +225,12 @@ STACKS = [
           ("py:django", "py:requests"), legs=3, resets=True),
     Stack("django-gunicorn", "right", gunicorn("sync", "django_app:application"), ("py:django", "py:gunicorn"), legs=3),
     Stack("webrick", "right", lambda w, p, u: ["ruby", f"{APPS}/webrick.rb", str(p)], ("ruby",)),
-    Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=php_files,
+    Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=copy("app.php"),
           env={"PHP_CLI_SERVER_WORKERS": ""}),
     Stack("apache-mod_php", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php"), prepare=apache_conf("prefork", mod_php)),
     Stack("php-S-curl", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "php-ext:curl"),
-          prepare=php_curl_files, env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
+          prepare=copy("curl.php"), env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
     Stack("mod_php-curl", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php", "php-ext:curl"), prepare=apache_conf("prefork", mod_php, "curl.php"), legs=5),
     Stack("php-fpm", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program()),
@@ -257,6 +254,15 @@ STACKS = [
           prepare=nginx_conf(False), proxy=True, legs=1),
     Stack("nginx-keepalive", "right", lambda w, p, u: ["nginx", "-e", "stderr", "-c", f"{w}/nginx.conf"], ("nginx",),
           prepare=nginx_conf(True), proxy=True, legs=1),
+    Stack("flask-children", "right",
+          lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/children.py", "run", "-p", str(p)], FLASK + ("curl",),
+          legs=5, concurrency=8),
+    Stack("gunicorn-children", "right", gunicorn("sync", "children:app"), FLASK + ("py:gunicorn", "curl"), legs=5,
+          concurrency=8),
+    Stack("php-S-children", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "curl"),
+          prepare=copy("children.php"), env={"PHP_CLI_SERVER_WORKERS": ""}, legs=4, concurrency=8),
+    Stack("php-fpm-children", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program(), "curl"),
+          prepare=php_fpm("children.php", "127.0.0.1:{port}", False), legs=4, concurrency=8),
     Stack("node-http", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "http"], ("node",)),
     Stack("node-fetch", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "fetch"], ("node",)),
     Stack("uvicorn-asyncio", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx")),
