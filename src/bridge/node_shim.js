@@ -90,25 +90,43 @@ function bridge(require) {
             return f(...args);
         } catch {}
     }
-    /* --- inbound: http, https and http2 servers are net.Servers */
+    const owner = Symbol('tracebaton');
+    const inherited = (prototype, key, self, args) =>
+        apply(getPrototypeOf(prototype)[key], self, args);
+    /* --- inbound: http, https and http2 servers are net.Servers. What a request and its response
+     * emit later (a body's end) comes out of the connection, which serves other requests, too. */
+    const bound = new WeakSet();
+    function bind(message, from) {
+        const prototype = getPrototypeOf(message);
+        message[owner] = from;
+        if (bound.has(prototype)) return;
+        bound.add(prototype);
+        const { emit } = prototype;
+        prototype.emit = function (...args) {
+            const from = this[owner];
+            if (from === undefined || from === current()) return apply(emit, this, args);
+            return storage.run(from, apply, emit, this, args);
+        };
+    }
     function fields(name, first, raw) {
         if (name === 'stream') return raw;
         if (name === 'request' || name === 'upgrade' || name === 'connect' ||
             name === 'checkContinue' || name === 'checkExpectation') return first?.rawHeaders;
     }
     const server = net.Server.prototype;
-    const emit = (self, args) => apply(getPrototypeOf(server).emit, self, args);
     server.emit = function (...args) {
-        const raw = fields(args[0], args[1], args[4]);
-        if (!Array.isArray(raw)) return emit(this, args);
-        return storage.run({ raw, text: undefined }, emit, this, args);
+        const [name, first, second] = args;
+        const raw = fields(name, first, args[4]);
+        if (!Array.isArray(raw)) return inherited(server, 'emit', this, args);
+        const from = { raw, text: undefined };
+        bind(first, from);
+        if (name[0] === 'r' || name[1] === 'h') bind(second, from);
+        return storage.run(from, inherited, server, 'emit', this, args);
     };
     /* --- outbound: http and https. _storeHeader() runs where the program makes or begins the
      * request, before the agent queues it; _send() takes the head's text with the first bytes. */
     const http = require('http');
     const client = http.ClientRequest.prototype;
-    const above = getPrototypeOf(client);
-    const owner = Symbol('tracebaton');
     function complete(request, from) {
         const text = request._header;
         request._header = text.slice(0, -2) +
@@ -116,7 +134,7 @@ function bridge(require) {
     }
     client._storeHeader = function (...args) {
         this[owner] = current();
-        return apply(above._storeHeader, this, args);
+        return inherited(client, '_storeHeader', this, args);
     };
     client._send = function (...args) {
         const from = this[owner];
@@ -124,7 +142,7 @@ function bridge(require) {
             this[owner] = undefined;
             attempt(complete, this, from);
         }
-        return apply(above._send, this, args);
+        return inherited(client, '_send', this, args);
     };
     /* --- undici: the event of a request that is made comes where a pool hands it to a connection.
      * A handler that is an AsyncResource was made by the caller; of others nothing is known. */
