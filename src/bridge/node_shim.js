@@ -195,19 +195,22 @@ function bridge(require) {
             },
         });
     }
+    /* Where the dispatcher is inside a Request there is no reaching it: its own headers are added
+     * to. A redirect takes them along, so only what may go anywhere is. */
+    const keeps = parseInt(process.versions.undici) > 5;
     function prepared(from, input, init) {
         if (!plain(init)) return;
         if (typeof input === 'string' || input instanceof URL) {
             const real = dispatcher(init);
             if (typeof real?.dispatch === 'function')
                 return [input, { ...init, dispatcher: steer(from, real) }];
-        } else if (input instanceof Request && !init?.dispatcher) {
+        } else if (input instanceof Request) {
             const request = new Request(input, init ?? undefined);
             const { host, pathname, protocol, search } = new URL(request.url);
             const text = head(request.method, pathname + search, host, request.headers);
             const more = lines(from, text, protocol === 'https:', request.redirect === 'follow');
             for (const [name, value] of pairs(more)) request.headers.append(name, value);
-            return [request];
+            return keeps || !init?.dispatcher ? [request] : [request, { dispatcher: init.dispatcher }];
         }
     }
     const { fetch } = globalThis;

@@ -53,13 +53,21 @@ static bool read_out(struct head *h, struct http1 *scan, struct span text)
            used + 2 == text.n;
 }
 
+/* As if the others had not come. */
 static void only_ids(struct context *ctx)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < ctx->n; i++)
-        if (names_row(&engine_policy.names, ctx->line[i].id)->cls == PEER_I)
-            ctx->line[n++] = ctx->line[i];
-    ctx->n = n;
+    uint32_t n = ctx->n;
+    ctx->n = ctx->text_len = 0;
+    ctx->classes = 1u << PEER_I;
+    for (uint32_t i = 0; i < n; i++) {
+        struct context_line l = ctx->line[i];
+        if (names_row(&engine_policy.names, l.id)->cls != PEER_I)
+            continue;
+        memmove(ctx->text + ctx->text_len, ctx->text + l.off, l.len);
+        l.off = ctx->text_len;
+        ctx->text_len += l.len;
+        ctx->line[ctx->n++] = l;
+    }
     ctx->sum = context_sum(ctx);
 }
 

@@ -32,7 +32,7 @@ function plain(path, body, which, agent = which === 'a' ? undefined : kept) {
 
 // Headers as a list, flushed early, with an expectation; a body in pieces.
 function odd(path, body, which) {
-  const headers = ['Host', 'odd.example', 'X-Odd', '1'];
+  const headers = ['Host', `${host}:${port}`, 'X-Odd', '1'];
   const options = { host, port, path, agent: kept };
   if (which === 'c') return ended((done, failed) => http.get({ ...options, headers }, done).on('error', failed));
   if (which === 'd') return ended((done, failed) => {
@@ -51,7 +51,7 @@ let dispatcher;
 async function fetched(path, body, which) {
   const url = `http://${host}:${port}${path}`, init = { dispatcher };
   if (body) Object.assign(init, { method: 'POST', body });
-  const r = await (which === 'c' ? fetch(new Request(url, init), { dispatcher })
+  const r = await (which === 'c' ? fetch(new Request(url, { ...init, redirect: 'error' }), { dispatcher })
     : which === 'd' ? fetch(new URL(url), { ...init, headers: [['X-One', '1'], ['x-two', '2']] })
     : which === 'b' ? fetch(url, { ...init, headers: new Headers({ 'X-Three': '3' }) }) : fetch(url, init));
   await r.text();
