@@ -56,12 +56,20 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # What runs once, or seldom, is to be small.
-COLD := hooks/real hooks/init hooks/load hooks/file hooks/sysno hooks/wait engine/policy engine/count \
+COLD := core/compose core/context engine/aside hooks/real hooks/init hooks/load hooks/file hooks/sysno hooks/wait engine/policy engine/count \
         engine/life engine/baton engine/carrier engine/child engine/tell core/peers core/valid \
         inlet/inlet inlet/fastcgi inlet/spawn sys/parent hooks/spawn hooks/api \
         sys/next sys/got sys/object sys/owner sys/elfwalk sys/env sys/log \
         $(patsubst src/%.c,%,$(wildcard src/bridge/*.c))
 $(COLD:%=$(BUILD)/so/%.o): SOFLAGS += -Os
+# What runs inside the runtime, as one literal; comments and indentation stay behind.
+$(BUILD)/so/bridge/node.o: $(BUILD)/gen/node_shim.h
+$(BUILD)/so/bridge/node.o: SOFLAGS += -I$(BUILD)/gen
+$(BUILD)/gen/node_shim.h: src/bridge/node_shim.js Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e '/^ *\/\*.*\*\/ *$$/d' -e '/^ *\/\*/,/\*\/ *$$/d' -e 's/^ *//' -e '/^$$/d' $< | base64 | tr -d '\n' | \
+	    sed -e 's/.*/#define NODE_SHIM "&"/' > $@.tmp && mv -f $@.tmp $@
+
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

@@ -128,8 +128,7 @@ static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
         by_birth(w);
 }
 
-/* What the program's own trace says of our decision. In shadow mode that is only counted. */
-static void compare(enum context_own own)
+void outbound_compare(enum context_own own)
 {
     if (own == CONTEXT_OWN_AGREES)
         count(COUNT_OWN_RIGHT);
@@ -152,7 +151,7 @@ static size_t compose_from(struct conn *c, const struct context *ctx, char *dst,
         n = context_compose(ctx, &out, dst, cap, &own, &notes);
     *result = n > 0 ? COUNT_INSERTED : ctx ? COUNT_NONE_COMPOSED : COUNT_NONE_EMPTY;
     count_notes(COUNT_INSERT, &notes);
-    compare(own);
+    outbound_compare(own);
     return n;
 }
 
@@ -237,6 +236,15 @@ static void note(struct conn *c, const struct claim *w, unsigned result)
     page_note(&e);
 }
 
+/* Does it carry anything? Where the bridge writes the lines, that head has had its decision. */
+static bool settled(const struct engine_send *s, const struct head *h)
+{
+    for (unsigned i = 0; i < h->n && s->answer == CARRIER_WRITES; i++)
+        if (names_carried(&engine_policy.names, h->field[i].id))
+            return true;
+    return false;
+}
+
 /* The empty line of a request head begins at program offset `at`. INSERTED is counted when the
  * kernel has taken the bytes. */
 static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned flags)
@@ -245,6 +253,8 @@ static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned fl
     bool own = context_app_identity(&c->store->head);
     c->decided = true;
     count(COUNT_REQUESTS_OUT);
+    if (settled(s, &c->store->head))
+        return;
     if (own)
         count(COUNT_RULE_APP);
     whose(c, s, &w);

@@ -20,6 +20,9 @@ void outbound_begin(struct conn *c);
 /** Scan the offered bytes, decide, and plan the call. */
 void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags);
 
+/** What the program's own trace says of a decision. In shadow mode that is only counted. */
+void outbound_compare(enum context_own own);
+
 /** Account for the accepted wire bytes.
  *  @return false when the connection is of no interest any more (the caller abandons it) */
 bool outbound_sent(struct conn *c, struct engine_send *s, size_t accepted);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parent: which thread of its parent made this process? The kernel lists the children of each
- * thread (/proc/PID/task/TID/children; a kernel built without that list says nothing). Raw system calls.
- * A number is open for the time of one read, in the constructor only.
+ * thread (/proc/PID/task/TID/children; a kernel built without that list says nothing). Raw system
+ * calls. A number is open for the time of one read, in the constructor only.
  */
 #ifndef TB_SYS_PARENT_H
 #define TB_SYS_PARENT_H

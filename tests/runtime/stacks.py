@@ -14,10 +14,12 @@ JARS = "/usr/share/java"
 
 class Stack:
     def __init__(self, name, cls, command, needs=(), legs=4, env=None, prepare=None, proxy=False,
-                 keepalive=True, concurrency=32, resets=False):
+                 keepalive=True, concurrency=32, resets=False, linger=0.1, rounds=0):
         self.name, self.cls, self.command, self.needs = name, cls, command, needs
         self.legs, self.env, self.prepare, self.proxy = legs, env or {}, prepare, proxy
         self.keepalive, self.concurrency = keepalive, concurrency
+        self.linger = linger  # seconds until the last call that no answer waits for is made
+        self.rounds = rounds  # at least so many
         self.resets = resets  # it listens with a backlog of 10 and loses connections of a burst, with us or without
 
     def missing(self):
@@ -79,6 +81,17 @@ def compile_java(classpath, *files):
 def java(server, calls, classpath=lambda: ""):
     return lambda where, port, up: ["java", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={where}", "-cp",
                                     f"{where}:{classpath()}", "Sync", str(port), server, calls]
+
+
+def node(name, client, place="here", start=("node_app.js",), cls="right", env=None):
+    return Stack(f"node-{name}", cls, lambda w, p, u: ["node", *start[:-1], f"{APPS}/{start[-1]}", str(p), client, place],
+                 ("node", "openssl"), legs=5, prepare=certificate, env=env, concurrency=64, linger=0.8, rounds=8)
+
+
+def certificate(where, port, up):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "9",
+                    "-keyout", f"{where}/key", "-out", f"{where}/cert"], check=True, capture_output=True)
+    write(f"{where}/pem", open(f"{where}/key", encoding="ascii").read() + open(f"{where}/cert", encoding="ascii").read())
 
 
 def nginx_conf(keepalive):
@@ -263,8 +276,18 @@ STACKS = [
           prepare=copy("children.php"), env={"PHP_CLI_SERVER_WORKERS": ""}, legs=4, concurrency=8),
     Stack("php-fpm-children", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program(), "curl"),
           prepare=php_fpm("children.php", "127.0.0.1:{port}", False), legs=4, concurrency=8),
-    Stack("node-http", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "http"], ("node",)),
-    Stack("node-fetch", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "fetch"], ("node",)),
+    node("http", "http"),
+    node("http-limited", "limited"),
+    node("http-odd", "odd"),
+    node("fetch", "fetch"),
+    node("fetch-limited", "fetch-limited"),
+    node("https", "https"),
+    node("http2", "http2"),
+    node("worker", "http", "worker"),
+    node("cluster", "fetch", "cluster"),
+    node("esm", "http", start=("node_app.mjs",)),
+    node("options", "limited", env={"NODE_OPTIONS": "--max-http-header-size=20000 --no-warnings"}),
+    node("unbridged", "http", cls="nowrong", env={"TRACEBATON_BRIDGES": "python"}),
     Stack("uvicorn-asyncio", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx")),
     Stack("uvicorn-uvloop", "nowrong", uvicorn("uvloop"), ("py:fastapi", "py:uvloop", "py:httpx")),
     Stack("fastapi-plain", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx"), env={"PLAIN": "1"}),
