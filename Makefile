@@ -70,6 +70,12 @@ $(BUILD)/gen/node_shim.h: src/bridge/node_shim.js Makefile
 	$(Q)sed -e '/^ *\/\*.*\*\/ *$$/d' -e '/^ *\/\*/,/\*\/ *$$/d' -e 's/^ *//' -e '/^$$/d' $< | base64 | tr -d '\n' | \
 	    sed -e 's/.*/#define NODE_SHIM "&"/' > $@.tmp && mv -f $@.tmp $@
 
+$(BUILD)/so/bridge/ruby.o: $(BUILD)/gen/ruby_shim.h
+$(BUILD)/so/bridge/ruby.o: SOFLAGS += -I$(BUILD)/gen
+$(BUILD)/gen/ruby_shim.h: src/bridge/ruby_shim.rb Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e '/^ *#/d' -e 's/^ *//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.tmp && mv -f $@.tmp $@
+
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

@@ -285,7 +285,7 @@ static struct conn *ask(struct engine_send *s, struct conn *c)
         return c;
     if (tb_guard.told) {
         s->answer = CARRIER_HELD;
-        s->rule = COUNT_RULE_API;
+        s->rule = tb_guard.flags & GUARD_BRIDGED ? COUNT_RULE_BRIDGE : COUNT_RULE_API;
         s->baton = baton_pin(tb_guard.told);
     } else if (c->promised) {
         s->answer = CARRIER_HELD;

@@ -98,7 +98,7 @@ static void told(const struct engine_send *s, struct claim *w)
         w->rule = COUNT_NONE_CONTRADICTED;
         return;
     }
-    if (s->rule != COUNT_RULE_API && child_has_left()) {
+    if (!tb_guard.told && child_has_left()) {
         w->rule = COUNT_NONE_STALE;
         return;
     }
@@ -124,7 +124,7 @@ static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
         inferred(c, w);
     else
         told(s, w);
-    if (!w->xid && s->rule != COUNT_RULE_API && child_baton() && !flow_is_contradicted())
+    if (!w->xid && !tb_guard.told && child_baton() && !flow_is_contradicted())
         by_birth(w);
 }
 

@@ -227,6 +227,11 @@ def mono_build(where, port, up):
     subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
 
 
+def puma(name, cls, app="config.ru", legs=4, env=None):
+    return Stack("puma" + name, cls, lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/{app}"],
+                 ("puma",), legs=legs, env=env)
+
+
 FLASK = ("py:flask", "py:requests")
 STACKS = [
     Stack("flask-dev", "right", lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/flask_app.py", "run", "-p", str(p)],
@@ -295,8 +300,10 @@ STACKS = [
     Stack("gunicorn-gevent", "nowrong", gunicorn("gevent", "flask_app:app"), FLASK + ("py:gevent",), legs=5),
     Stack("flask-fan-out", "nowrong", gunicorn("gthread", "flask_app:fan_out", ("--threads", "8")), FLASK, legs=3,
           env={"FAN_OUT": "1"}),
-    Stack("puma", "nowrong", lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/config.ru"],
-          ("puma",)),
+    puma("", "right"), puma("-threads", "nowrong", "threads.ru", 3),
+    puma("-threads-best", "right", "threads.ru", 3, {"TRACEBATON_ATTRIBUTION": "best"}),
+    puma("-lazy-pool", "nowrong", "threads.ru", 3, {"POOL": "1"}),
+    puma("-lazy-pool-best", "nowrong", "threads.ru", 3, {"POOL": "1", "TRACEBATON_ATTRIBUTION": "best"}),
     Stack("java-client-sync", "nowrong", java("jdk", "client"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
     Stack("java-client-async", "nowrong", java("jdk", "async"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
     Stack("java-executor", "nowrong", java("jdk", "executor"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
