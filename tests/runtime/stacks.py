@@ -227,6 +227,20 @@ def mono_build(where, port, up):
     subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
 
 
+TOP = os.path.dirname(os.path.dirname(HERE))
+
+
+def example(name, cls, compiler, source, flag, aware=True):
+    """A program that says whose work it does; or the same without the lines that say it."""
+    def prepare(where, port, up):
+        with open(f"{TOP}/examples/api/{source}", encoding="ascii") as f:
+            lines = [x for x in f if aware or "/* TRACE" not in x]
+        write(f"{where}/{source}", "".join(lines))
+        subprocess.run([compiler, "-D_GNU_SOURCE", "-O1", f"-I{TOP}/include", "-o", f"{where}/server",
+                        f"{where}/{source}", flag], check=True)
+    return Stack(name, cls, lambda w, p, u: [f"{w}/server", str(p), *u.split(":")], (compiler,), legs=3, prepare=prepare)
+
+
 def puma(name, cls, app="config.ru", legs=4, env=None):
     return Stack("puma" + name, cls, lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/{app}"],
                  ("puma",), legs=legs, env=env)
@@ -272,6 +286,10 @@ STACKS = [
           prepare=nginx_conf(False), proxy=True, legs=1),
     Stack("nginx-keepalive", "right", lambda w, p, u: ["nginx", "-e", "stderr", "-c", f"{w}/nginx.conf"], ("nginx",),
           prepare=nginx_conf(True), proxy=True, legs=1),
+    example("api-pool", "right", "gcc", "pool.c", "-lpthread"),
+    example("api-pool-unaware", "nowrong", "gcc", "pool.c", "-lpthread", False),
+    example("api-coroutines", "right", "g++", "coroutines.cc", "-std=c++20"),
+    example("api-coroutines-unaware", "nowrong", "g++", "coroutines.cc", "-std=c++20", False),
     Stack("flask-children", "right",
           lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/children.py", "run", "-p", str(p)], FLASK + ("curl",),
           legs=5, concurrency=8),
