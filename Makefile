@@ -40,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
+.PHONY: image-files all check prove demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def src/hooks/api.def
@@ -120,6 +120,11 @@ check:
 	$(Q)packaging/setup build check
 	$(Q)$(MAKE) --no-print-directory all unit
 	$(Q)BUILD=$(BUILD) tests/run
+
+# The proofs of `make check` to greater bounds, and every mutant that they must refute.
+prove:
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) tests/proof/run deep
 
 demo:
 	$(Q)packaging/setup build demo

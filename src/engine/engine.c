@@ -237,9 +237,7 @@ static struct conn *claim(int fd)
 /* The connection to send on, locked and claimed; NULL: the bytes go as they are. */
 static struct conn *sender(const struct engine_send *s)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->nv; i++)
-        n += s->v[i].n;
+    size_t n = outbound_total(s->v, s->nv);
     if (n == 0)
         return NULL;
     struct conn *c = NULL;

@@ -6,6 +6,8 @@
  */
 #include "engine/outbound.h"
 
+#include <limits.h>
+
 #include "engine/baton.h"
 #include "engine/child.h"
 #include "engine/conn.h"
@@ -28,11 +30,13 @@ void outbound_begin(struct conn *c)
     http1_init(&c->out, HTTP1_REQUEST, false);
 }
 
-static size_t total(const struct edit_piece *v, size_t nv)
+/* The sum, as far as it makes sense: of more than SSIZE_MAX the kernel takes the beginning
+ * (MAX_RW_COUNT, see write(2)) or nothing. Wrapped it would let bytes pass what is owed. */
+size_t outbound_total(const struct edit_piece *v, size_t nv)
 {
     size_t n = 0;
     for (size_t i = 0; i < nv; i++)
-        n += v[i].n;
+        n = v[i].n < SSIZE_MAX - n ? n + v[i].n : SSIZE_MAX;
     return n;
 }
 
@@ -392,12 +396,12 @@ static void flatten(struct engine_send *s)
 
 void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags)
 {
-    s->e.total = total(s->v, s->nv);
+    s->e.total = outbound_total(s->v, s->nv);
     s->e.lead = c->owed;
     s->scanned = false;
     if (!c->out_down) {
         checkpoint(c, s);
-        if (http1_opaque(&c->out) < s->e.total)
+        if (http1_opaque(&c->out) < s->e.total && s->e.total < SSIZE_MAX)
             scan_offered(c, s, flags);
         if (!s->scanned) /* nothing may be inserted into what was not read to its end */
             s->e.n = 0;
