@@ -33,3 +33,7 @@ if libc.execve(b"/nonexistent", one, with_us) != -1 or ctypes.get_errno() != 2:
     print("exec of nothing: another error")
 if subprocess.run(["true"] + ["y" * 100000] * 10, close_fds=False).returncode != 0:
     print("spawn fails")
+bad_string = (ctypes.c_void_p * 3)(ctypes.cast(one, ctypes.c_void_p), 8, None)
+for how, env in (("a bad environment", ctypes.c_void_p(8)), ("a bad variable", bad_string)):
+    if libc.execve(b"/bin/true", one, env) != -1 or ctypes.get_errno() != 14:
+        print(f"{how}: errno {ctypes.get_errno()}, not EFAULT")
