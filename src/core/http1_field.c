@@ -11,25 +11,26 @@
 
 /* --- the fields that framing depends on ----------------------------------------------------- */
 
-/* Lengths first: these comparisons are of constant size, so the compiler makes words of them. */
+static uint8_t framing_field(struct span name)
+{
+    if (span_eq(name, SPAN("content-length")))
+        return FIELD_LENGTH;
+    if (span_eq(name, SPAN("connection")))
+        return FIELD_CONNECTION;
+    if (span_eq(name, SPAN("transfer-encoding")))
+        return FIELD_TE;
+    if (span_eq(name, SPAN("upgrade")))
+        return FIELD_UPGRADE;
+    return span_eq(name, SPAN("expect")) ? FIELD_EXPECT : FIELD_OTHER;
+}
+
+/* Nearly all names begin with another letter than those. */
 static inline uint8_t field_of(struct span name)
 {
-#define IS(text) (memcmp(name.p, text, sizeof(text) - 1) == 0)
-    switch (name.n) {
-    case 6:
-        return IS("expect") ? FIELD_EXPECT : FIELD_OTHER;
-    case 7:
-        return IS("upgrade") ? FIELD_UPGRADE : FIELD_OTHER;
-    case 10:
-        return IS("connection") ? FIELD_CONNECTION : FIELD_OTHER;
-    case 14:
-        return IS("content-length") ? FIELD_LENGTH : FIELD_OTHER;
-    case 17:
-        return IS("transfer-encoding") ? FIELD_TE : FIELD_OTHER;
-    default:
-        return FIELD_OTHER;
-    }
-#undef IS
+#define BIT(c) (UINT32_C(1) << ((c)&31))
+    bool may_be = (BIT('c') | BIT('e') | BIT('t') | BIT('u')) >> (name.p[0] & 31) & 1;
+    return may_be ? framing_field(name) : FIELD_OTHER;
+#undef BIT
 }
 
 static void framing_begins(struct http1 *h)
@@ -209,6 +210,16 @@ enum http1_event http1_in_name(struct run *r)
     return name_done(r);
 }
 
+/* The value of a field that framing depends on is complete. */
+static enum http1_event framing_ends(struct http1 *h)
+{
+    if (h->field == FIELD_CONNECTION || h->field == FIELD_EXPECT)
+        token_done(h);
+    if (h->field == FIELD_TE && h->count != 7)
+        h->flags |= F_TE_BAD;
+    return h->field == FIELD_LENGTH ? length_done(h) : NEXT;
+}
+
 /* The line after a field was no continuation of it. */
 static enum http1_event field_done(struct run *r)
 {
@@ -216,13 +227,7 @@ static enum http1_event field_done(struct run *r)
     h->flags &= (uint16_t)~F_IN_FIELD;
     if (h->flags & F_WANTED)
         r->sink->end(r->ctx, (h->flags & F_FOLDED) != 0);
-    if (h->field == FIELD_OTHER)
-        return NEXT;
-    if (h->field == FIELD_CONNECTION || h->field == FIELD_EXPECT)
-        token_done(h);
-    if (h->field == FIELD_TE && h->count != 7)
-        h->flags |= F_TE_BAD;
-    return h->field == FIELD_LENGTH ? length_done(h) : NEXT;
+    return h->field == FIELD_OTHER ? NEXT : framing_ends(h);
 }
 
 /* obs-fold (RFC 9112 5.2): tolerated, but the value is not to be trusted, and framing must not
@@ -243,18 +248,6 @@ static enum http1_event fold(struct run *r)
 
 /* --- whole lines: what nearly all are, in one go -------------------------------------------- */
 
-/* The tops of the bytes that are none of those that nearly all names are made of: letters, digits,
- * '-' (those may still be tchars). The first is exact: only a byte of 0x80 or more, which is one of
- * them, makes a sum leave its byte, upwards. */
-static inline uint64_t tops_odd(uint64_t w)
-{
-    uint64_t lower = w | EACH(0x20);
-    uint64_t letter = (lower + EACH(0x80 - 'a')) ^ (lower + EACH(0x7f - 'z'));
-    uint64_t digit = (w + EACH(0x80 - '0')) ^ (w + EACH(0x7f - '9'));
-    uint64_t other = (w ^ EACH('-')) + EACH(0x7f);
-    return ((other & ~(letter | digit)) | w) & TOPS;
-}
-
 /* A name that is given with its colon and whole words up to there. It is kept in lower case (what
  * lies behind it is of no interest). @return its length; 0: let http1_in_name() see. */
 static inline size_t whole_name(char *name, const char *p, size_t n)
@@ -272,43 +265,82 @@ static inline size_t whole_name(char *name, const char *p, size_t n)
     return 0;
 }
 
-/* The n bytes after the colon of such a name begin with a value and the end of its line, and the
- * byte after that says that it is not folded: report it.
- * @return the length of all that; 0: it is not so, and nothing was done. */
-static inline size_t whole_value(struct run *r, struct span name, const char *p, size_t n)
+/* The one Content-Length of a head, of digits that cannot overflow; anything else is for the
+ * states.
+ */
+static bool whole_length(struct http1 *h, struct span value)
 {
-    size_t from = n > 0 && p[0] == ' ', end = from + run_of(p + from, n - from, ' ', false);
-    if (n - end < 3 || memcmp(p + end, "\r\n", 2) != 0 || is_space(p[end + 2]) ||
-        (uint8_t)p[from] <= ' ')
-        return 0;
-    r->h->head_lines++;
-    if (r->sink->field(r->ctx, name)) {
-        r->sink->value(r->ctx, p + from, end - from);
-        r->sink->end(r->ctx, false);
+    uint64_t length = 0;
+    if (h->length || value.n > 16)
+        return false;
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9')
+            return false;
+        length = length * 10 + (uint64_t)(value.p[i] - '0');
     }
-    return end + 2;
+    h->length = true;
+    h->length_value = length;
+    return true;
+}
+
+/* A whole value of one of the others. (Nothing in it can be refused.) */
+static void whole_framing(struct http1 *h, uint8_t field, struct span value)
+{
+    h->field = field;
+    framing_begins(h);
+    framing_bytes(h, value.p, value.n);
+    framing_ends(h);
+}
+
+static inline void report(struct run *r, struct span name, struct span value)
+{
+    const struct http1_sink *sink = r->sink;
+    r->h->head_lines++;
+    if (sink->field(r->ctx, name)) {
+        sink->value(r->ctx, value.p, value.n);
+        sink->end(r->ctx, false);
+    }
+}
+
+/* The value at p[0], up to the end of its line, where that is given and with it the byte that says
+ * that the line is not folded. White space is at most one before it. */
+static inline struct span whole_value(const char *p, size_t n)
+{
+    size_t from = p[0] == ' ', end = from + run_of(p + from, n - from, ' ', false);
+    bool whole = n - end >= 3 && memcmp(p + end, "\r\n", 2) == 0 &&
+                 ((uint8_t)p[end + 2] > ' ' || p[end + 2] == '\r') && (uint8_t)p[from] > ' ' &&
+                 p[end - 1] != ' ';
+    return (struct span){p + from, whole ? end - from : 0};
+}
+
+/* Report the line that begins here. @return its length; 0: it is not plain, or not all there, and
+ * nothing was done. */
+static inline size_t line(struct run *r, const char *p, size_t n)
+{
+    struct http1 *h = r->h;
+    struct span name = {h->name, whole_name(h->name, p, n)};
+    if (name.n == 0 || n - name.n < 2)
+        return 0;
+    struct span value = whole_value(p + name.n + 1, n - name.n - 1);
+    if (value.n == 0)
+        return 0;
+    uint8_t field = field_of(name);
+    if (field == FIELD_LENGTH && !whole_length(h, value))
+        return 0;
+    report(r, name, value);
+    if (field > FIELD_LENGTH)
+        whole_framing(h, field, value); /* last: a token takes the place of the name */
+    return (size_t)(value.p - p) + value.n + 2;
 }
 
 /* Lines up to one that is in any way special. */
 static enum http1_event lines(struct run *r)
 {
-    struct http1 *h = r->h;
     const char *p = r->p + r->i, *end = r->p + r->n;
-    struct span name = {h->name, 0};
-    for (size_t more = 0; *p != '\r'; p += more) {
-        name.n = whole_name(h->name, p, (size_t)(end - p));
-        if (name.n == 0)
-            break;
-        p += name.n + 1;
-        more = field_of(name) == FIELD_OTHER ? whole_value(r, name, p, (size_t)(end - p)) : 0;
-        if (more == 0)
-            break;
-        name.n = 0;
-    }
+    for (size_t len; *p != '\r' && (len = line(r, p, (size_t)(end - p))) > 0;)
+        p += len;
     r->i = (size_t)(p - r->p);
-    h->name_len = (uint16_t)name.n;
-    if (name.n > 0)
-        return name_done(r);
+    r->h->name_len = 0;
     return *p == '\r' ? then(r, S_EMPTY, http1_in_empty) : then(r, S_NAME, http1_in_name);
 }
 
