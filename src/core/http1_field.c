@@ -25,11 +25,10 @@ static uint8_t framing_field(struct span name)
 }
 
 /* Nearly all names begin with another letter than those. */
-static inline uint8_t field_of(struct span name)
+static inline bool may_be_framing(char first)
 {
 #define BIT(c) (UINT32_C(1) << ((c)&31))
-    bool may_be = (BIT('c') | BIT('e') | BIT('t') | BIT('u')) >> (name.p[0] & 31) & 1;
-    return may_be ? framing_field(name) : FIELD_OTHER;
+    return (BIT('c') | BIT('e') | BIT('t') | BIT('u')) >> (first & 31) & 1;
 #undef BIT
 }
 
@@ -175,7 +174,7 @@ static enum http1_event name_done(struct run *r)
     struct http1 *h = r->h;
     struct span name = {h->name, h->name_len};
     bool known = !(h->flags & F_LONG_NAME);
-    h->field = known ? field_of(name) : FIELD_OTHER;
+    h->field = known ? framing_field(name) : FIELD_OTHER;
     h->flags &= (uint16_t) ~(F_WANTED | F_FOLDED | F_LONG_NAME);
     if (known && r->sink->field(r->ctx, name))
         h->flags |= F_WANTED;
@@ -248,13 +247,12 @@ static enum http1_event fold(struct run *r)
 
 /* --- whole lines: what nearly all are, in one go -------------------------------------------- */
 
-/* A name that is given with its colon and whole words up to there. It is kept in lower case (what
- * lies behind it is of no interest). @return its length; 0: let http1_in_name() see. */
-static inline size_t whole_name(char *name, const char *p, size_t n)
+/* A name that is given with its colon and whole words up to there (none beyond the one at `last`).
+ * It is kept in lower case (what lies behind it is of no interest).
+ * @return its length; 0: let http1_in_name() see. */
+static inline size_t whole_name(char *name, const char *p, const char *last)
 {
-    if (n < 8)
-        return 0;
-    for (size_t i = 0, last = (n < HTTP1_NAME_MAX ? n : HTTP1_NAME_MAX) - 8; i <= last; i += 8) {
+    for (size_t i = 0; p + i <= last && i <= HTTP1_NAME_MAX - 8; i += 8) {
         uint64_t w = word_at(p + i), lower = w | EACH(0x20), odd = tops_odd(w);
         memcpy(name + i, &lower, 8);
         if (odd) {
@@ -283,62 +281,88 @@ static bool whole_length(struct http1 *h, struct span value)
     return true;
 }
 
-/* A whole value of one of the others. (Nothing in it can be refused.) */
-static void whole_framing(struct http1 *h, uint8_t field, struct span value)
-{
-    h->field = field;
-    framing_begins(h);
-    framing_bytes(h, value.p, value.n);
-    framing_ends(h);
-}
-
 static inline void report(struct run *r, struct span name, struct span value)
 {
     const struct http1_sink *sink = r->sink;
     r->h->head_lines++;
-    if (sink->field(r->ctx, name)) {
+    if (sink->line)
+        sink->line(r->ctx, name, value);
+    else if (sink->field(r->ctx, name)) {
         sink->value(r->ctx, value.p, value.n);
         sink->end(r->ctx, false);
     }
 }
 
-/* The value at p[0], up to the end of its line, where that is given and with it the byte that says
- * that the line is not folded. White space is at most one before it. */
-static inline struct span whole_value(const char *p, size_t n)
-{
-    size_t from = p[0] == ' ', end = from + run_of(p + from, n - from, ' ', false);
-    bool whole = n - end >= 3 && memcmp(p + end, "\r\n", 2) == 0 &&
-                 ((uint8_t)p[end + 2] > ' ' || p[end + 2] == '\r') && (uint8_t)p[from] > ' ' &&
-                 p[end - 1] != ' ';
-    return (struct span){p + from, whole ? end - from : 0};
-}
-
-/* Report the line that begins here. @return its length; 0: it is not plain, or not all there, and
- * nothing was done. */
-static inline size_t line(struct run *r, const char *p, size_t n)
+/* A whole line whose name begins like those of the fields that framing depends on. The value comes
+ * last: a token takes the place of the name. Only in a length anything can be refused.
+ * @return whether it was taken; if not, nothing was done. */
+__attribute__((noinline)) static bool maybe_framing(struct run *r, struct span name,
+                                                    struct span value)
 {
     struct http1 *h = r->h;
-    struct span name = {h->name, whole_name(h->name, p, n)};
-    if (name.n == 0 || n - name.n < 2)
-        return 0;
-    struct span value = whole_value(p + name.n + 1, n - name.n - 1);
-    if (value.n == 0)
-        return 0;
-    uint8_t field = field_of(name);
+    uint8_t field = framing_field(name);
     if (field == FIELD_LENGTH && !whole_length(h, value))
-        return 0;
+        return false;
     report(r, name, value);
-    if (field > FIELD_LENGTH)
-        whole_framing(h, field, value); /* last: a token takes the place of the name */
-    return (size_t)(value.p - p) + value.n + 2;
+    if (field <= FIELD_LENGTH)
+        return true;
+    h->field = field;
+    framing_begins(h);
+    framing_bytes(h, value.p, value.n);
+    framing_ends(h);
+    return true;
+}
+
+/* The first control byte from p on, in a buffer whose last whole word is at `last`, or its end. */
+static inline const char *whole_value(const char *p, const char *last)
+{
+    uint64_t w, stops;
+    for (; p <= last; p += 8) {
+        w = word_at(p), stops = (w - EACH(' ')) & TOPS;
+        if (stops && (stops &= ~w) != 0) /* bytes of 0x80 and more only cost a second look */
+            return p + first_of(stops);
+    }
+    if (p == last + 8)
+        return p;
+    w = word_at(last) >> (p - last) * 8; /* zeros come in */
+    return p + first_of((w - EACH(' ')) & ~w & TOPS);
+}
+
+/* Is this line plain: one space, a value of at least one byte and no white space around it, the end
+ * of the line, and, given too, a byte that says that it is not folded? */
+static inline bool is_plain(const char *p, const char *end, const char *last)
+{
+    return end <= last + 5 && memcmp(end, "\r\n", 2) == 0 &&
+           ((uint8_t)end[2] > ' ' || end[2] == '\r') && (uint8_t)p[0] > ' ' && end[-1] != ' ';
+}
+
+/* Report the line at p. `last` is where the last whole word of the buffer is. @return where the
+ * line ends; p: it is not plain, or not all there, and nothing was done. */
+static inline const char *line(struct run *r, const char *p, const char *last)
+{
+    struct http1 *h = r->h;
+    struct span name = {h->name, whole_name(h->name, p, last)};
+    const char *from = p + name.n + 2;
+    if (name.n == 0 || from > last + 7 || from[-1] != ' ')
+        return NULL;
+    const char *end = whole_value(from, last);
+    if (!is_plain(from, end, last))
+        return NULL;
+    struct span value = {from, (size_t)(end - from)};
+    if (!may_be_framing(name.p[0]))
+        report(r, name, value);
+    else if (!maybe_framing(r, name, value))
+        return NULL;
+    return end + 2;
 }
 
 /* Lines up to one that is in any way special. */
 static enum http1_event lines(struct run *r)
 {
-    const char *p = r->p + r->i, *end = r->p + r->n;
-    for (size_t len; *p != '\r' && (len = line(r, p, (size_t)(end - p))) > 0;)
-        p += len;
+    const char *p = r->p + r->i, *last = r->p + r->n - 8;
+    if (r->n - r->i >= 8)
+        for (const char *next; *p != '\r' && (next = line(r, p, last)); p = next)
+            ;
     r->i = (size_t)(p - r->p);
     r->h->name_len = 0;
     return *p == '\r' ? then(r, S_EMPTY, http1_in_empty) : then(r, S_NAME, http1_in_name);
