@@ -23,10 +23,14 @@ ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 ifeq ($(ARCH),aarch64)
 SOFLAGS += -mno-outline-atomics
 endif
+# What this CPU's instructions lack, from the compiler's own archives, hidden inside our file.
+ifeq ($(ARCH),riscv64)
+SOLIBS := -l:libatomic.a -lgcc
+endif
 LDSO := -shared -nostdlib -Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-Bsymbolic \
         -Wl,--hash-style=both -Wl,--build-id -Wl,--exclude-libs,ALL
 
-SRC   := $(wildcard src/core/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
+SRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c src/sys/*.c src/hooks/*.c)
 OBJ   := $(SRC:src/%.c=$(BUILD)/so/%.o)
 TOOL  := $(wildcard src/tool/*.c)
 TOBJ  := $(TOOL:src/%.c=$(BUILD)/tool/%.o) \
@@ -36,7 +40,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry unit
+.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
 all: $(SO) $(BUILD)/tracebaton
 
 $(BUILD)/exports.map: src/hooks/hooks.def
@@ -46,10 +50,14 @@ $(BUILD)/exports.map: src/hooks/hooks.def
 
 $(SO): $(OBJ) $(BUILD)/exports.map
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ)
+	$(Q)$(CC) $(LDSO) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--version-script=$(BUILD)/exports.map -o $@.tmp $(OBJ) $(SOLIBS)
 	$(Q)mv -f $@.tmp $@
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
+# What runs once, or seldom, is to be small.
+COLD := hooks/real hooks/init hooks/load hooks/file engine/policy engine/count core/peers \
+        sys/next sys/got sys/object sys/elfwalk sys/env sys/log
+$(COLD:%=$(BUILD)/so/%.o): SOFLAGS += -Os
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
@@ -64,11 +72,13 @@ $(BUILD)/tracebaton: $(TOBJ)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(if $(SAN),-fsanitize=$(SAN)) -o $@ $(TOBJ) $(TOOL_LIBS)
 
-# Unit tests link the rooms they test, and Check; the sanitizers are always on.
+# Unit tests link the rooms they test, and Check; sanitizers are always on: SAN's, or the usual two.
+COMMA := ,
+UNITSAN := $(or $(SAN),address$(COMMA)undefined)
 CHECK_CFLAGS = $(shell pkg-config --cflags check)
 CHECK_LIBS   = $(shell pkg-config --libs check)
-UNITFLAGS := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
-UNITSRC   := $(wildcard src/core/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
+UNITFLAGS := $(COMMON) -O1 -fsanitize=$(UNITSAN) -fno-sanitize-recover=undefined
+UNITSRC   := $(wildcard src/core/*.c src/inlet/*.c src/engine/*.c) $(filter-out src/sys/mem.c,$(wildcard src/sys/*.c))
 $(BUILD)/tests/unit/rooms.a: $(UNITSRC:src/%.c=$(BUILD)/unit/%.o)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@; $(CROSS_COMPILE)ar rcs $@ $^
@@ -102,6 +112,21 @@ runtime: all
 	$(Q)packaging/setup check
 	$(Q)BUILD=$(BUILD) tests/runtime/run.py --table
 
+# Half an hour, two programs.
+soak: all
+	$(Q)packaging/setup check
+	$(Q)BUILD=$(BUILD) SOAK_SECONDS=$(or $(SOAK_SECONDS),900) tests/soak/run
+
+# The same file under other releases' libcs and on other CPUs; writes the README's table.
+# Long: FUZZ_SECONDS for each target.
+fuzz:
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$${FUZZ_SECONDS:-1800} tests/fuzz/run
+
+matrix: all
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) tests/matrix/run --readme
+
 runtime-registry: all
 	$(Q)tests/runtime-registry/run
 
@@ -130,4 +155,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' -not -path '*/registry/*' 2>/dev/null)
+# Named one by one: the sources of other people's suites lie under BUILD, too, and have files of this name.
+-include $(wildcard $(BUILD)/so/*/*.d $(BUILD)/tool/*/*.d $(BUILD)/unit/*/*.d $(BUILD)/tests/unit/*.d)

@@ -38,40 +38,61 @@ static void refuse(struct compose *k, unsigned i, enum context_note why)
 
 /* --- the context, again ---------------------------------------------------------------------- */
 
-/* Is this still a line of ours: in bounds, of a known id, under that id's name? */
-static bool line_sound(const struct compose *k, unsigned i)
+/* Two sums, the second one over the first, so that the order counts, too (Fletcher 1982); four
+ * words a turn, since this is done twice an exchange. */
+struct sums {
+    uint64_t a, b;
+};
+
+static inline void add_word(struct sums *s, const char *p)
 {
-    const struct context_line *l = &k->c->line[i];
-    if (!names_carried(k->names, l->id) || l->off > k->c->text_len ||
-        l->len > k->c->text_len - l->off || l->len < (uint32_t)l->name_len + 5)
-        return false;
-    struct span name = line_name(k->c, i), known = names_text(k->names, l->id);
-    const char *p = name.p;
-    if (names_is_prefix(k->names, l->id)) {
-        if (name.n <= known.n || !valid_token(name))
-            return false;
-        name.n = known.n;
+    uint64_t w;
+    memcpy(&w, p, 8);
+    s->a += w;
+    s->b += s->a;
+}
+
+static struct sums add(struct sums s, const char *p, size_t n)
+{
+    for (; n >= 32; p += 32, n -= 32) {
+        add_word(&s, p);
+        add_word(&s, p + 8);
+        add_word(&s, p + 16);
+        add_word(&s, p + 24);
     }
-    return span_eq(name, known) && memcmp(p + l->name_len, ": ", 2) == 0 &&
-           memcmp(p + l->len - 2, "\r\n", 2) == 0;
+    for (; n >= 8; p += 8, n -= 8)
+        add_word(&s, p);
+    for (; n > 0; p++, n--) {
+        s.a += (uint8_t)*p;
+        s.b += s.a;
+    }
+    return s;
+}
+
+uint64_t context_sum(const struct context *c)
+{
+    struct sums s = {(uint64_t)c->n << 32 | c->text_len, c->classes};
+    if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
+        return 0;
+    s = add(s, (const char *)c->line, c->n * sizeof(c->line[0]));
+    s = add(s, c->text, c->text_len);
+    return (s.a ^ (s.b << 1)) | 1;
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context
  * that is damaged is used. */
-static bool sound(struct compose *k)
+static bool sound(const struct context *c)
 {
-    const struct context *c = k->c;
-    if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
-        return false;
-    for (unsigned i = 0; i < c->n; i++) {
-        if (!line_sound(k, i))
-            return false;
-        k->row[i] = names_row(k->names, c->line[i].id);
-        if (!valid_value((enum valid)k->row[i]->valid, line_value(c, i), k->names->strict))
-            return false;
+    return c->n <= CONTEXT_LINES && c->text_len <= CONTEXT_MAX && c->sum == context_sum(c);
+}
+
+/* Every line is taken, until something speaks against it. */
+static void take_all(struct compose *k)
+{
+    for (unsigned i = 0; i < k->c->n; i++) {
+        k->row[i] = names_row(k->names, k->c->line[i].id);
         k->take[i] = true;
     }
-    return true;
 }
 
 /* --- what the program wrote itself ------------------------------------------------------------ */
@@ -126,6 +147,32 @@ static struct span trace_id(int id, struct span v)
     return (struct span){v.p + from, n};
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = span_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void context_trace(const struct context *c, uint8_t id[16])
+{
+    memset(id, 0, 16);
+    for (unsigned i = 0; i < c->n; i++) {
+        struct span hex = c->line[i].id == NAME_X_DATADOG_TRACE_ID /* decimal */
+                              ? (struct span){NULL, 0}
+                              : trace_id(c->line[i].id, line_value(c, i));
+        if (!hex.n || hex.n > 32)
+            continue;
+        for (size_t k = 0; k < hex.n; k++) {
+            size_t at = 32 - hex.n + k;
+            int digit = hex_digit(hex.p[k]);
+            id[at / 2] |= (uint8_t)((digit > 0 ? digit : 0) << (at % 2 ? 0 : 4));
+        }
+        return;
+    }
+}
+
 /* The low half of a trace id of 32 digits, which is all that systems of 64-bit ids keep. */
 static struct span low_half(struct span id)
 {
@@ -154,9 +201,18 @@ static bool repeated(const struct head *h, unsigned at)
     return false;
 }
 
+/* One contradiction outweighs any agreement. */
+static enum context_own said(int id, struct span own, struct span ours, enum context_own before)
+{
+    if (before == CONTEXT_OWN_CONTRADICTS ||
+        !valid_value((enum valid)names_rows[id].valid, own, false) || !trace_id(id, own).n)
+        return before;
+    return other_trace(id, own, ours) ? CONTEXT_OWN_CONTRADICTS : CONTEXT_OWN_AGREES;
+}
+
 /* R6. @return whether the program's identities are all byte-equal copies of the captured ones, each
  * once. */
-static bool plain_copier(const struct compose *k, bool *contradicts)
+static bool plain_copier(const struct compose *k, enum context_own *own)
 {
     const struct head *h = k->out->head;
     bool same = true;
@@ -171,9 +227,8 @@ static bool plain_copier(const struct compose *k, bool *contradicts)
             ours = line_value(k->c, (unsigned)at);
         if (at < 0 || !whole || !span_eq(v, ours) || repeated(h, i))
             same = false;
-        if (at >= 0 && whole && valid_value((enum valid)names_rows[f->id].valid, v, false) &&
-            other_trace(f->id, v, ours))
-            *contradicts = true;
+        if (at >= 0 && whole)
+            *own = said(f->id, v, ours, *own);
     }
     return same;
 }
@@ -192,9 +247,9 @@ static bool app_wrote(const struct compose *k, unsigned line)
     return false;
 }
 
-static void obey_app(struct compose *k, bool *contradicts)
+static void obey_app(struct compose *k, enum context_own *own)
 {
-    bool copier = plain_copier(k, contradicts);
+    bool copier = plain_copier(k, own);
     for (unsigned i = 0; i < k->c->n; i++)
         if (!copier && k->row[i]->role != ROLE_H_LONE)
             refuse(k, i, CONTEXT_N_APP_OWN);
@@ -298,7 +353,8 @@ static bool is_export(struct span path)
 struct where {
     struct span authority, path;
     struct peer_addr addr;
-    bool known; /* false: several or damaged Host fields */
+    bool direct; /* the authority is the connection's, not a proxy's client's */
+    bool known;  /* false: several or damaged Host fields */
 };
 
 /* The length of "http://" or the like at the beginning, 0: not absolute-form. */
@@ -330,7 +386,7 @@ static void read_host(const struct head *h, struct where *w)
 static struct where where(const struct context_out *out)
 {
     struct span t = head_target(out->head);
-    struct where w = {.path = t, .addr = out->addr, .known = true};
+    struct where w = {.path = t, .addr = out->addr, .direct = true, .known = true};
     size_t from = t.n && t.p[0] != '/' ? scheme(t) : 0;
     if (from) {
         struct span rest = after(t, from);
@@ -341,6 +397,7 @@ static struct where where(const struct context_out *out)
         w.path = after(rest, n);
         w.addr = (struct peer_addr){.port = starts(t, SPAN("https:")) ? 443 : 80};
         w.known = n > 0;
+        w.direct = false;
     } else {
         read_host(out->head, &w);
     }
@@ -364,9 +421,8 @@ static int left_alone(const struct compose *k, const struct where *w)
 }
 
 /* @return false: nothing may go there. */
-static bool obey_peer(struct compose *k, const struct where *w)
+static bool obey_peer(struct compose *k, unsigned allowed)
 {
-    unsigned allowed = peers_classes(k->out->peers, w->authority, &w->addr);
     if (allowed == PEERS_NEVER) {
         context_note_add(k->notes, CONTEXT_N_PEER_NEVER);
         return false;
@@ -484,26 +540,64 @@ static size_t write_lines(const struct compose *k, char *dst, size_t cap, size_t
     return n;
 }
 
-size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
-                       size_t cap, bool *contradicts, struct context_notes *notes)
+/* Line by line. */
+static size_t weighed(struct compose *k, const struct where *w, unsigned allowed, char *dst,
+                      size_t cap, enum context_own *own)
 {
-    struct compose k = {.c = c, .out = out, .names = out->head->names, .notes = notes};
+    take_all(k);
+    obey_app(k, own);
+    int alone = left_alone(k, w);
+    if (alone >= 0) {
+        context_note_add(k->notes, (enum context_note)alone);
+        return 0;
+    }
+    obey_signature(k);
+    if (!obey_peer(k, allowed))
+        return 0;
+    drop_orphans(k);
+    size_t baggage = obey_budget(k);
+    return write_lines(k, dst, cap, baggage);
+}
+
+/* Did the program write only fields that are none of our lines and decide nothing but the peer? */
+static bool app_is_silent(const struct head *h)
+{
+    for (unsigned i = 0; i < h->n; i++)
+        if (h->field[i].id != NAME_HOST && h->field[i].id != NAME_CONNECTION)
+            return false;
+    return true;
+}
+
+/* The usual request: nothing speaks against any line, and all of them fit. */
+static bool nothing_forbids(const struct compose *k, const struct where *w, unsigned allowed)
+{
+    const struct context *c = k->c;
+    unsigned lines = k->out->head_lines + c->n;
+    return app_is_silent(k->out->head) && k->out->method != HTTP1_M_TRACE && left_alone(k, w) < 0 &&
+           (allowed & c->classes) == c->classes && allowed != PEERS_NEVER && lines <= MAX_LINES &&
+           c->text_len <= room_of(k->out);
+}
+
+size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
+                       size_t cap, enum context_own *own, struct context_notes *notes)
+{
+    struct compose k;
     struct where w = where(out);
-    *contradicts = false;
-    if (!sound(&k)) {
+    k.c = c;
+    k.out = out;
+    k.names = out->head->names;
+    k.notes = notes;
+    *own = CONTEXT_OWN_SILENT;
+    if (!sound(c)) {
         context_note_add(notes, CONTEXT_N_INVALID);
         return 0;
     }
-    obey_app(&k, contradicts);
-    int alone = left_alone(&k, &w);
-    if (alone >= 0) {
-        context_note_add(notes, (enum context_note)alone);
-        return 0;
+    unsigned allowed = w.direct && out->memo
+                           ? peers_recall(out->memo, out->peers, w.authority, &w.addr)
+                           : peers_classes(out->peers, w.authority, &w.addr);
+    if (c->text_len <= cap && nothing_forbids(&k, &w, allowed)) {
+        memcpy(dst, c->text, c->text_len);
+        return c->text_len;
     }
-    obey_signature(&k);
-    if (!obey_peer(&k, &w))
-        return 0;
-    drop_orphans(&k);
-    size_t baggage = obey_budget(&k);
-    return write_lines(&k, dst, cap, baggage);
+    return weighed(&k, &w, allowed, dst, cap, own);
 }

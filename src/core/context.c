@@ -14,16 +14,35 @@ _Static_assert(NAME_NEVER_X_FORWARDED <= 64, "a set of ids is a word");
 
 #define BIT(id) (UINT64_C(1) << (id))
 
-/* Where a build is. */
+/* Where a build is. The arrays are not cleared: of an id that was seen, its place is set, of one in
+ * `have` or `single` its value. */
 struct build {
     const struct head *in;
     struct context *c;
     size_t cap; /* of c->text */
     struct context_notes *notes;
-    uint64_t have;                 /* ids with an acceptable value */
-    uint8_t first[NAMES_BUILTIN];  /* of those: their first field */
-    const struct head_field *conn; /* the first Connection field */
+    const struct head_field *conn;    /* the first Connection field */
+    uint64_t have;                    /* ids with an acceptable value */
+    uint64_t twice;                   /* ids with more fields than one */
+    uint64_t single;                  /* lists of one good line: nothing to join or to cut */
+    struct span value[NAMES_BUILTIN]; /* trimmed, of the first field */
+    uint8_t first[NAMES_BUILTIN];     /* which field that is */
 };
+
+/* Ids by role. */
+#define OF_ROLE(id, role, wanted) | (role == wanted ? BIT(NAME_##id & 63) : 0)
+#define HEADER(id, group, name, match, max, several, cls, role, def, valid)                        \
+    OF_ROLE(id, ROLE_H_##role, ROLE_H_IDENTITY)
+static const uint64_t identities = 0
+#include "propagators.def"
+    ;
+#undef HEADER
+#define HEADER(id, group, name, match, max, several, cls, role, def, valid)                        \
+    OF_ROLE(id, ROLE_H_##role, ROLE_H_COMPANION)
+static const uint64_t companions = 0
+#include "propagators.def"
+    ;
+#undef HEADER
 
 void context_note_add(struct context_notes *notes, enum context_note n)
 {
@@ -76,49 +95,71 @@ static bool hop_by_hop(struct build *b, struct span name)
 
 /* --- single fields --------------------------------------------------------------------------- */
 
-static bool several_lines(const struct build *b, unsigned at)
+/* May this value be carried? An empty one never is (Istio issue 11696). */
+static inline bool good_value(const struct build *b, const struct head_field *f,
+                              const struct names_row *row, struct span v)
 {
-    for (unsigned i = at + 1; i < b->in->n; i++)
-        if (b->in->field[i].id == b->in->field[at].id)
-            return true;
-    return false;
+    return !f->folded && !f->cut && v.n <= row->max &&
+           valid_value((enum valid)row->valid, v, b->in->names->strict);
 }
 
-/* May this value be carried? An empty one never is (Istio issue 11696). */
-static bool acceptable(struct build *b, const struct head_field *f, const struct names_row *row)
+static bool acceptable(struct build *b, const struct head_field *f, const struct names_row *row,
+                       struct span v)
 {
-    struct span v = head_value(b->in, f);
-    if (!f->folded && !f->cut && v.n <= row->max &&
-        valid_value((enum valid)row->valid, v, b->in->names->strict))
+    if (good_value(b, f, row, v))
         return true;
     context_note_add(b->notes, CONTEXT_N_INVALID);
     return false;
 }
 
+/* Which ids there are, where first, and which more than once. */
+static uint64_t sort_fields(struct build *b)
+{
+    const struct head_field *f = b->in->field;
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < b->in->n; i++) {
+        int id = f[i].id;
+        if (id >= NAMES_BUILTIN) {
+            if (id == NAME_CONNECTION && !b->conn)
+                b->conn = &f[i];
+        } else if (seen & BIT(id)) {
+            b->twice |= BIT(id);
+        } else {
+            seen |= BIT(id);
+            b->first[id] = (uint8_t)i;
+        }
+    }
+    return seen;
+}
+
 /* The first line of a FIRST row decides, whatever follows; traceparent must have only one. */
-static bool first_line(struct build *b, unsigned at, int id)
+static bool judge_field(struct build *b, int id)
 {
     const struct names_row *row = &names_rows[id];
-    if (row->valid == VALID_TRACEPARENT && several_lines(b, at)) {
+    const struct head_field *f = &b->in->field[b->first[id]];
+    if (row->match == MATCH_PREFIX)
+        return true;
+    if (row->valid == VALID_TRACEPARENT && b->twice & BIT(id)) {
         context_note_add(b->notes, CONTEXT_N_DUPLICATE);
         return false;
     }
-    return acceptable(b, &b->in->field[at], row);
+    struct span v = b->value[id] = head_value(b->in, f);
+    bool good = good_value(b, f, row, v);
+    if (row->several == SEVERAL_JOIN) { /* put_list() decides, but of one good line it need not */
+        if (good && !(b->twice & BIT(id)))
+            b->single |= BIT(id);
+        return true;
+    }
+    if (!good)
+        context_note_add(b->notes, CONTEXT_N_INVALID);
+    return good;
 }
 
 static void judge_fields(struct build *b)
 {
-    uint64_t seen = 0;
-    for (unsigned i = 0; i < b->in->n; i++) {
-        int id = b->in->field[i].id;
-        if (id == NAME_CONNECTION && !b->conn)
-            b->conn = &b->in->field[i];
-        if (id >= NAMES_BUILTIN || seen & BIT(id))
-            continue;
-        seen |= BIT(id);
-        const struct names_row *row = &names_rows[id];
-        b->first[id] = (uint8_t)i;
-        if (row->several != SEVERAL_FIRST || row->match == MATCH_PREFIX || first_line(b, i, id))
+    for (uint64_t left = sort_fields(b); left; left &= left - 1) {
+        int id = __builtin_ctzll(left);
+        if (judge_field(b, id))
             b->have |= BIT(id);
     }
 }
@@ -134,11 +175,6 @@ static void drop_hop_by_hop(struct build *b)
 
 /* --- groups ---------------------------------------------------------------------------------- */
 
-static struct span value_of(const struct build *b, int id)
-{
-    return head_value(b->in, &b->in->field[b->first[id]]);
-}
-
 /* Ids that only make sense together. */
 static void partners(struct build *b, int trace, int span)
 {
@@ -152,11 +188,11 @@ static void stale_b3(struct build *b)
 {
     if (!(b->have & BIT(NAME_B3)) || !(b->have & BIT(NAME_X_B3_TRACEID)))
         return;
-    struct span one = value_of(b, NAME_B3), trace = value_of(b, NAME_X_B3_TRACEID);
+    struct span one = b->value[NAME_B3], trace = b->value[NAME_X_B3_TRACEID];
     if (one.n < trace.n + 1 + 16 || one.p[trace.n] != '-')
         return;
     struct span one_trace = {one.p, trace.n}, one_span = {one.p + trace.n + 1, 16};
-    if (!span_ieq(one_trace, trace) || span_ieq(one_span, value_of(b, NAME_X_B3_SPANID)))
+    if (!span_ieq(one_trace, trace) || span_ieq(one_span, b->value[NAME_X_B3_SPANID]))
         return;
     context_note_add(b->notes, CONTEXT_N_STALE_B3);
     b->have &= ~BIT(NAME_B3);
@@ -166,16 +202,11 @@ static void stale_b3(struct build *b)
 static void drop_orphans(struct build *b)
 {
     uint64_t alive = 0; /* groups */
-    for (uint64_t left = b->have; left; left &= left - 1) {
-        const struct names_row *row = &names_rows[__builtin_ctzll(left)];
-        if (row->role == ROLE_H_IDENTITY)
-            alive |= BIT(row->group);
-    }
-    for (uint64_t left = b->have; left; left &= left - 1) {
-        const struct names_row *row = &names_rows[__builtin_ctzll(left)];
-        if (row->role == ROLE_H_COMPANION && !(alive & BIT(row->group)))
+    for (uint64_t left = b->have & identities; left; left &= left - 1)
+        alive |= BIT(names_rows[__builtin_ctzll(left)].group);
+    for (uint64_t left = b->have & companions; left; left &= left - 1)
+        if (!(alive & BIT(names_rows[__builtin_ctzll(left)].group)))
             b->have &= ~(left & -left);
-    }
 }
 
 static void judge_groups(struct build *b)
@@ -201,25 +232,35 @@ static bool put(struct build *b, struct span s)
     return true;
 }
 
-/* The line that text_len has grown by since `from`; without room for its end it is undone. */
-static void end_line(struct build *b, int id, uint32_t from, size_t name_len, bool ok)
+/* All after the last line, up to text_len, is one more. */
+static void add_line(struct context *c, int id, enum peer_class cls, uint32_t from, size_t name_len)
 {
-    struct context *c = b->c;
-    if (ok && c->n < CONTEXT_LINES && put(b, SPAN("\r\n"))) {
-        c->line[c->n++] = (struct context_line){.id = (uint16_t)id,
-                                                .name_len = (uint16_t)name_len,
-                                                .off = from,
-                                                .len = c->text_len - from};
-        return;
-    }
-    context_note_add(b->notes, CONTEXT_N_OVERFLOW);
-    c->text_len = from;
+    c->classes |= 1u << cls;
+    c->line[c->n++] = (struct context_line){
+        .id = (uint16_t)id, .name_len = (uint16_t)name_len, .off = from, .len = c->text_len - from};
 }
 
-static void write_line(struct build *b, int id, struct span name, struct span value)
+static bool fits(const struct build *b, struct span name, struct span value)
 {
-    uint32_t from = b->c->text_len;
-    end_line(b, id, from, name.n, put(b, name) && put(b, SPAN(": ")) && put(b, value));
+    return b->c->n < CONTEXT_LINES && name.n + value.n + 4 <= b->cap - b->c->text_len;
+}
+
+static inline __attribute__((always_inline)) void
+write_line(struct build *b, int id, enum peer_class cls, struct span name, struct span value)
+{
+    struct context *c = b->c;
+    uint32_t from = c->text_len;
+    if (!fits(b, name, value)) {
+        context_note_add(b->notes, CONTEXT_N_OVERFLOW);
+        return;
+    }
+    char *p = c->text + from;
+    memcpy(p, name.p, name.n);
+    memcpy(p + name.n, ": ", 2);
+    memcpy(p + name.n + 2, value.p, value.n);
+    memcpy(p + name.n + 2 + value.n, "\r\n", 2);
+    c->text_len += (uint32_t)(name.n + value.n + 4);
+    add_line(c, id, cls, from, name.n);
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */
@@ -269,16 +310,16 @@ static bool put_list(struct build *b, int id)
 
 static void write_list(struct build *b, int id)
 {
+    struct context *c = b->c;
     struct span name = names_text(b->in->names, id);
-    uint32_t from = b->c->text_len;
-    if (!put(b, name) || !put(b, SPAN(": "))) {
-        end_line(b, id, from, name.n, false);
-    } else if (put_list(b, id)) {
-        end_line(b, id, from, name.n, true);
-    } else {
-        b->c->text_len = from;
-        context_note_add(b->notes, CONTEXT_N_INVALID);
+    uint32_t from = c->text_len;
+    bool begun = put(b, name) && put(b, SPAN(": ")), good = begun && put_list(b, id);
+    if (good && c->n < CONTEXT_LINES && put(b, SPAN("\r\n"))) {
+        add_line(c, id, (enum peer_class)names_rows[id].cls, from, name.n);
+        return;
     }
+    context_note_add(b->notes, begun && !good ? CONTEXT_N_INVALID : CONTEXT_N_OVERFLOW);
+    c->text_len = from;
 }
 
 /* --- prefix rules, R10, and extras ----------------------------------------------------------- */
@@ -297,10 +338,12 @@ static void write_prefixed(struct build *b, int id, const struct names_row *row)
 {
     for (unsigned i = 0; i < b->in->n; i++) {
         const struct head_field *f = &b->in->field[i];
-        struct span name = {b->in->buf + f->name_off, f->name_len};
-        if (f->id == id && valid_token(name) && !hop_by_hop(b, name) &&
-            !seen_before(b->in, i, name) && acceptable(b, f, row))
-            write_line(b, id, name, head_value(b->in, f));
+        if (f->id != id)
+            continue;
+        struct span name = {b->in->buf + f->name_off, f->name_len}, v = head_value(b->in, f);
+        if (valid_token(name) && !hop_by_hop(b, name) && !seen_before(b->in, i, name) &&
+            acceptable(b, f, row, v))
+            write_line(b, id, (enum peer_class)row->cls, name, v);
     }
 }
 
@@ -309,21 +352,30 @@ static void write_extra(struct build *b, int id)
     const struct names_row *row = names_row(b->in->names, id);
     struct span name = names_text(b->in->names, id);
     const struct head_field *f = head_find(b->in, id);
-    if (names_is_prefix(b->in->names, id))
+    if (names_is_prefix(b->in->names, id)) {
         write_prefixed(b, id, row);
-    else if (f && !hop_by_hop(b, name) && acceptable(b, f, row))
-        write_line(b, id, name, head_value(b->in, f));
+    } else if (f && !hop_by_hop(b, name)) {
+        struct span v = head_value(b->in, f);
+        if (acceptable(b, f, row, v))
+            write_line(b, id, (enum peer_class)row->cls, name, v);
+    }
 }
 
-static void write_row(struct build *b, int id)
+/* The rows of a set of ids, in the order of R11. */
+static void write_rows(struct build *b, uint64_t ids)
 {
-    const struct names_row *row = &names_rows[id];
-    if (row->match == MATCH_PREFIX)
-        write_prefixed(b, id, row);
-    else if (row->several == SEVERAL_JOIN)
-        write_list(b, id);
-    else
-        write_line(b, id, (struct span){row->name, row->len}, value_of(b, id));
+    for (; ids; ids &= ids - 1) {
+        int id = __builtin_ctzll(ids);
+        const struct names_row *row = &names_rows[id];
+        struct span name = {row->name, row->len};
+        if (row->match == MATCH_PREFIX)
+            write_prefixed(b, id, row);
+        else if (row->several == SEVERAL_JOIN &&
+                 !(b->single & BIT(id) && fits(b, name, b->value[id])))
+            write_list(b, id);
+        else
+            write_line(b, id, (enum peer_class)row->cls, name, b->value[id]);
+    }
 }
 
 /* --- */
@@ -331,20 +383,24 @@ static void write_row(struct build *b, int id)
 struct context *context_build(const struct head *in, void *mem, size_t cap,
                               struct context_notes *notes)
 {
-    struct build b = {.in = in, .c = mem, .notes = notes};
+    struct build b; /* large: see there */
+    b.in = in;
+    b.c = mem;
     b.cap = cap > CONTEXT_MEM ? CONTEXT_MAX : cap - sizeof(struct context);
-    b.c->n = b.c->text_len = 0;
+    b.notes = notes;
+    b.conn = NULL;
+    b.have = b.twice = b.single = 0;
+    b.c->n = b.c->text_len = b.c->classes = 0;
     if (in->dropped)
         context_note_add(notes, CONTEXT_N_OVERFLOW);
     judge_fields(&b);
     drop_hop_by_hop(&b);
     judge_groups(&b);
-    for (uint64_t left = b.have & ~BIT(NAME_BAGGAGE); left; left &= left - 1)
-        write_row(&b, __builtin_ctzll(left));
+    write_rows(&b, b.have & ~BIT(NAME_BAGGAGE));
     for (int i = 0; i < in->names->extras; i++)
         write_extra(&b, NAMES_EXTRA + i);
-    if (b.have & BIT(NAME_BAGGAGE))
-        write_row(&b, NAME_BAGGAGE);
+    write_rows(&b, b.have & BIT(NAME_BAGGAGE));
     b.c->size = (uint32_t)(sizeof(struct context) + b.c->text_len);
+    b.c->sum = context_sum(b.c);
     return b.c;
 }

@@ -26,6 +26,8 @@ struct context {
     uint32_t size; /* whole block in bytes */
     uint32_t n;    /* lines; 0: the empty context */
     uint32_t text_len;
+    uint32_t classes; /* bit enum peer_class: of all lines */
+    uint64_t sum;     /* context_sum() of what was captured */
     struct context_line line[CONTEXT_LINES];
     char text[];
 };
@@ -73,6 +75,11 @@ static inline size_t context_bound(const struct head *in)
     return sizeof(struct context) + in->len + in->n * (NAMES_EXTRA_LEN + sizeof(": \r\n"));
 }
 
+/** What the program wrote itself says of a context. A trace id that differs from the captured one
+ * of the same header is proof that the context is not its own. (A 64-bit id that is the low half of
+ * the other is the same.) */
+enum context_own { CONTEXT_OWN_SILENT, CONTEXT_OWN_AGREES, CONTEXT_OWN_CONTRADICTS };
+
 /** What context_compose() needs to know of an outbound request besides its head. */
 struct context_out {
     const struct head *head;         /* kept fields of the outbound head: what the program wrote */
@@ -80,18 +87,25 @@ struct context_out {
     struct peer_addr addr;           /* the peer's address, family 0 when unknown */
     uint8_t method;                  /* enum http1_method */
     uint32_t head_bytes, head_lines; /* http1's, at HTTP1_EMPTY_LINE */
+    struct peers_memo *memo;         /* the connection's; NULL: none */
 };
 
 /**
  * Compose the lines to be inserted.
  * @param dst  receives whole lines, each ending in CRLF; `cap` CONTEXT_MAX is always enough
- * @param contradicts  out: the program wrote an identity header whose *trace id* differs from the
- *                     captured one of the same group: proof that the context is not its own. (A
- *                     64-bit id that is the low half of the other is the same.)
- * @return bytes written, 0 for nothing to add. Every value is checked again (R3).
+ * @param own  out: what the program's own identity headers say of the captured ones
+ * @return bytes written, 0 for nothing to add, or where the block is not what was captured (R3).
  */
 size_t context_compose(const struct context *c, const struct context_out *out, char *dst,
-                       size_t cap, bool *contradicts, struct context_notes *notes);
+                       size_t cap, enum context_own *own, struct context_notes *notes);
+
+/** The trace id of the context as bytes, right-aligned; zero where no format that is carried names
+ * it in hexadecimal. */
+void context_trace(const struct context *c, uint8_t id[16]);
+
+/** A sum over the lines and the text, to tell whether a buggy program has written to them. Reads
+ *  nothing outside the block whatever the block holds. */
+uint64_t context_sum(const struct context *c);
 
 /** Did the program itself write any identity header (rule `app`)? */
 bool context_app_identity(const struct head *out);

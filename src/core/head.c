@@ -123,17 +123,6 @@ static void on_line(void *ctx, struct span name, struct span value)
 
 const struct http1_sink head_sink = {on_target, on_field, on_value, on_end, on_line};
 
-struct span head_value(const struct head *h, const struct head_field *f)
-{
-    const char *p = h->buf + f->off;
-    size_t n = f->len;
-    while (n && (p[0] == ' ' || p[0] == '\t'))
-        p++, n--;
-    while (n && (p[n - 1] == ' ' || p[n - 1] == '\t'))
-        n--;
-    return (struct span){p, n};
-}
-
 const struct head_field *head_find(const struct head *h, int id)
 {
     for (unsigned i = 0; i < h->n; i++)

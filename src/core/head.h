@@ -45,7 +45,15 @@ extern const struct http1_sink head_sink;
 void head_begin(struct head *h, const struct names *names, char *buf, uint32_t at, uint32_t cap);
 
 /** Value of a kept field with optional white space trimmed at both ends. */
-struct span head_value(const struct head *h, const struct head_field *f);
+static inline struct span head_value(const struct head *h, const struct head_field *f)
+{
+    const char *p = h->buf + f->off, *end = p + f->len;
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return (struct span){p, (size_t)(end - p)};
+}
 
 /** First kept field with that id, or NULL. */
 const struct head_field *head_find(const struct head *h, int id);

@@ -14,19 +14,12 @@ struct target {
     uint16_t port;    /* 0: unknown */
     struct peer_addr addr;
     bool literal; /* the host is an address, that of .addr */
+    bool plain;   /* the host surely is of letters, digits, "-", "_" and "." alone */
 };
 
 static struct span after(struct span s, size_t n)
 {
     return (struct span){s.p + n, s.n - n};
-}
-
-static size_t find(struct span s, char c)
-{
-    size_t i = 0;
-    while (i < s.n && s.p[i] != c)
-        i++;
-    return i;
 }
 
 static bool digits(struct span s, unsigned max, unsigned *out)
@@ -53,7 +46,7 @@ static int hex(char c)
 static bool parse4(struct span s, uint8_t ip[4])
 {
     for (int i = 0; i < 4; i++) {
-        size_t end = find(s, '.');
+        size_t end = span_find(s, '.');
         unsigned v;
         if ((i < 3) != (end < s.n) || (end > 1 && s.p[0] == '0') ||
             !digits((struct span){s.p, end}, 255, &v))
@@ -68,7 +61,7 @@ static bool parse4(struct span s, uint8_t ip[4])
 static int group6(struct span g, uint8_t *ip, int room)
 {
     unsigned v = 0;
-    if (find(g, '.') < g.n)
+    if (span_find(g, '.') < g.n)
         return room >= 4 && parse4(g, ip) ? 4 : 0;
     if (g.n < 1 || g.n > 4 || room < 2)
         return 0;
@@ -89,7 +82,7 @@ static int groups6(struct span s, uint8_t *ip, int room)
     if (!s.n)
         return 0;
     for (;;) {
-        size_t end = find(s, ':');
+        size_t end = span_find(s, ':');
         struct span g = {s.p, end};
         int k = group6(g, ip + n, room - n);
         n += k;
@@ -112,7 +105,7 @@ static bool parse6(struct span s, uint8_t ip[16])
         return groups6(s, ip, 16) == 16;
     int a = groups6((struct span){s.p, gap}, ip, 14);
     int b = a < 0 ? -1 : groups6(after(s, gap + 2), tail, 14 - a);
-    if (b < 0 || (gap > 0 && find((struct span){s.p, gap}, '.') < gap))
+    if (b < 0 || (gap > 0 && span_find((struct span){s.p, gap}, '.') < gap))
         return false;
     memcpy(ip + 16 - b, tail, (size_t)b);
     return true;
@@ -129,9 +122,10 @@ static struct peer_addr unmapped(struct peer_addr a)
     return a;
 }
 
-struct net {
-    uint8_t family, bits, ip[16];
-};
+static uint32_t word4(const uint8_t *ip)
+{
+    return (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 | (uint32_t)ip[2] << 8 | ip[3];
+}
 
 static bool in_net(const struct peer_addr *a, uint8_t family, const uint8_t *net, unsigned bits)
 {
@@ -141,34 +135,59 @@ static bool in_net(const struct peer_addr *a, uint8_t family, const uint8_t *net
     return !rest || !((a->ip[bits / 8] ^ net[bits / 8]) >> (8 - rest));
 }
 
-static bool in_any(const struct peer_addr *a, const struct net *nets, size_t n)
+struct net4 {
+    uint32_t net, mask;
+};
+#define NET4(a, b, c, d, bits)                                                                     \
+    {                                                                                              \
+        (a##u << 24 | b##u << 16 | c##u << 8 | d##u), ~0u << (32 - (bits))                         \
+    }
+
+static bool in_any4(const uint8_t *ip, const struct net4 *nets, size_t n)
 {
+    uint32_t word = word4(ip);
     for (size_t i = 0; i < n; i++)
-        if (in_net(a, nets[i].family, nets[i].ip, nets[i].bits))
+        if (!((word ^ nets[i].net) & nets[i].mask))
             return true;
     return false;
 }
 
+struct net6 {
+    uint8_t bits, ip[16];
+};
+
+static bool in_any6(const struct peer_addr *a, const struct net6 *nets, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (in_net(a, 6, nets[i].ip, nets[i].bits))
+            return true;
+    return false;
+}
+
+#define COUNT(nets) (sizeof(nets) / sizeof((nets)[0]))
+
 /* Loopback, this host, RFC 1918, 100.64/10, 240/4 (Istio's automatic addresses), fc00::/7. */
 static bool local_address(const struct peer_addr *a)
 {
-    static const struct net nets[] = {
-        {4, 8, {127}}, {4, 8, {10}}, {4, 12, {172, 16}}, {4, 16, {192, 168}},  {4, 10, {100, 64}},
-        {4, 4, {240}}, {4, 32, {0}}, {6, 7, {0xfc}},     {6, 128, {[15] = 1}}, {6, 128, {0}}};
-    return a->family == 1 || in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
+    static const struct net4 four[] = {NET4(127, 0, 0, 0, 8),   NET4(10, 0, 0, 0, 8),
+                                       NET4(172, 16, 0, 0, 12), NET4(192, 168, 0, 0, 16),
+                                       NET4(100, 64, 0, 0, 10), NET4(240, 0, 0, 0, 4),
+                                       NET4(0, 0, 0, 0, 32)};
+    static const struct net6 six[] = {{7, {0xfc}}, {128, {[15] = 1}}, {128, {0}}};
+    return a->family == 1 || (a->family == 4 && in_any4(a->ip, four, COUNT(four))) ||
+           (a->family == 6 && in_any6(a, six, COUNT(six)));
 }
 
 /* Link-local, and the addresses of clouds' metadata services that are not. */
 static bool never_address(const struct peer_addr *a)
 {
-    static const struct net nets[] = {
-        {4, 16, {169, 254}},
-        {6, 10, {0xfe, 0x80}},
-        {4, 32, {100, 100, 100, 200}},                             /* Alibaba Cloud */
-        {4, 32, {168, 63, 129, 16}},                               /* Azure */
-        {6, 128, {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}, /* AWS */
-    };
-    return in_any(a, nets, sizeof(nets) / sizeof(nets[0]));
+    static const struct net4 four[] = {NET4(169, 254, 0, 0, 16),
+                                       NET4(100, 100, 100, 200, 32), /* Alibaba Cloud */
+                                       NET4(168, 63, 129, 16, 32)};  /* Azure */
+    static const struct net6 six[] = {
+        {10, {0xfe, 0x80}}, {128, {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}}; /* AWS */
+    return (a->family == 4 && in_any4(a->ip, four, COUNT(four))) ||
+           (a->family == 6 && in_any6(a, six, COUNT(six)));
 }
 
 /* --- authorities ------------------------------------------------------------------------------ */
@@ -182,34 +201,72 @@ static uint16_t port_of(struct span s)
 /* Take brackets, zone and port off. @return whether it looks like an IPv6 address. */
 static bool split(struct span a, struct target *t)
 {
-    size_t colon = find(a, ':'), end = find(a, ']');
+    size_t colon = span_find(a, ':'), end = span_find(a, ']');
     t->host = a;
     if (a.n && a.p[0] == '[') {
         if (end == a.n || (end + 1 < a.n && a.p[end + 1] != ':'))
             return false;
         t->host = (struct span){a.p + 1, end - 1};
         t->port = end + 1 < a.n ? port_of(after(a, end + 2)) : 0;
-    } else if (colon < a.n && find(after(a, colon + 1), ':') == a.n - colon - 1) {
+    } else if (colon < a.n && span_find(after(a, colon + 1), ':') == a.n - colon - 1) {
         t->host.n = colon;
         t->port = port_of(after(a, colon + 1));
         return false;
     } else if (colon == a.n) {
         return false;
     }
-    t->host.n = find(t->host, '%');
+    t->host.n = span_find(t->host, '%');
+    return true;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* How many bytes at the beginning are letters, digits, "-", "_" or "."? */
+static size_t plain_run(struct span s)
+{
+    static const bool plain[256] = {['a' ... 'z'] = true, ['A' ... 'Z'] = true,
+                                    ['0' ... '9'] = true, ['-'] = true,
+                                    ['_'] = true,         ['.'] = true};
+    size_t n = 0;
+    while (n < s.n && plain[(uint8_t)s.p[n]])
+        n++;
+    return n;
+}
+
+/* What nearly all are: a name or an IPv4 address, with or without a port. @return false: look for
+ * userinfo, brackets and a zone. */
+static bool plain_authority(struct span a, struct target *t)
+{
+    size_t n = plain_run(a), end = n + 1;
+    t->host = (struct span){a.p, n};
+    if (n == a.n)
+        return true;
+    while (end < a.n && is_digit(a.p[end]))
+        end++;
+    if (a.p[n] != ':' || end < a.n)
+        return false;
+    t->port = port_of(after(a, n + 1));
     return true;
 }
 
 static struct target target_of(struct span a)
 {
     struct target t = {.port = 0};
-    for (size_t at = find(a, '@'); at < a.n; at = find(a, '@'))
-        a = after(a, at + 1);
-    bool six = split(a, &t);
+    bool six = false;
+    t.plain = plain_authority(a, &t);
+    if (!t.plain) {
+        for (size_t at = span_find(a, '@'); at < a.n; at = span_find(a, '@'))
+            a = after(a, at + 1);
+        six = split(a, &t);
+    }
     if (!six && t.host.n && t.host.p[t.host.n - 1] == '.')
         t.host.n--;
     t.addr.family = six ? 6 : 4;
-    t.literal = six ? parse6(t.host, t.addr.ip) : parse4(t.host, t.addr.ip);
+    if (six || (t.host.n && is_digit(t.host.p[0])))
+        t.literal = six ? parse6(t.host, t.addr.ip) : parse4(t.host, t.addr.ip);
     t.addr = t.literal ? unmapped(t.addr) : (struct peer_addr){.family = 0};
     return t;
 }
@@ -219,35 +276,43 @@ static bool ends_with(struct span host, struct span suffix)
     return host.n > suffix.n && span_ieq(after(host, host.n - suffix.n), suffix);
 }
 
-/* Letters, digits, "-", "_" and ".", and not what inet_aton() would take for a number. */
-static bool plain_name(struct span host)
+/* Where the last label begins. */
+static size_t last_label(struct span host)
 {
-    size_t dot = host.n, number = 0;
-    for (size_t i = 0; i < host.n; i++) {
-        char c = span_lower(host.p[i]);
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
-            return false;
-        if (c == '.')
-            dot = i;
-    }
-    struct span last = dot < host.n ? after(host, dot + 1) : host;
-    bool x = last.n > 1 && last.p[0] == '0' && span_lower(last.p[1]) == 'x';
-    while (number < last.n && (x ? number < 2 || hex(last.p[number]) >= 0
-                                 : last.p[number] >= '0' && last.p[number] <= '9'))
-        number++;
-    return last.n > 0 && number < last.n;
+    size_t at = host.n;
+    while (at > 0 && host.p[at - 1] != '.')
+        at--;
+    return at;
 }
 
-static bool local_name(struct span host)
+/* Would inet_aton() take this last label, and with it the name, for a number? */
+static bool number_label(struct span last)
+{
+    size_t n = 0;
+    bool x = last.n > 1 && last.p[0] == '0' && span_lower(last.p[1]) == 'x';
+    while (n < last.n && (x ? n < 2 || hex(last.p[n]) >= 0 : is_digit(last.p[n])))
+        n++;
+    return n == last.n;
+}
+
+/* Letters, digits, "-", "_" and ".", and no number. */
+static bool plain_name(const struct target *t, size_t label)
+{
+    return !number_label(label ? after(t->host, label) : t->host) &&
+           (t->plain || plain_run(t->host) == t->host.n);
+}
+
+static bool local_name(const struct target *t)
 {
     static const struct span suffixes[] = {
         {".svc", 4}, {".cluster.local", 14}, {".local", 6}, {".internal", 9}, {".localhost", 10}};
-    if (!plain_name(host))
+    size_t label = last_label(t->host);
+    if (!plain_name(t, label))
         return false;
-    if (find(host, '.') == host.n)
+    if (label == 0)
         return true;
-    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-        if (ends_with(host, suffixes[i]))
+    for (size_t i = 0; i < COUNT(suffixes); i++)
+        if (ends_with(t->host, suffixes[i]))
             return true;
     return false;
 }
@@ -262,7 +327,7 @@ static bool never(const struct target *t, const struct peer_addr *addr)
  * a local address, but a literal is what it says. */
 static bool mesh_local(const struct target *t, const struct peer_addr *addr)
 {
-    return t->literal ? local_address(&t->addr) : local_name(t->host) || local_address(addr);
+    return t->literal ? local_address(&t->addr) : local_name(t) || local_address(addr);
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */
@@ -290,15 +355,38 @@ static bool matches(const struct peer_rule *r, const struct target *t, const str
 unsigned peers_classes(const struct peers *p, struct span authority, const struct peer_addr *addr)
 {
     struct target t = target_of(authority);
-    struct peer_addr a = unmapped(*addr);
+    struct peer_addr mapped;
     unsigned allowed = 0, denied = 0;
-    if (never(&t, &a))
+    if (addr->family == 6) {
+        mapped = unmapped(*addr);
+        addr = &mapped;
+    }
+    if (never(&t, addr))
         return PEERS_NEVER;
-    bool mesh = mesh_local(&t, &a);
-    for (unsigned i = 0; i < p->n; i++)
-        if (matches(&p->rule[i], &t, &a, mesh))
-            *(p->rule[i].deny ? &denied : &allowed) |= 1u << p->rule[i].cls;
+    bool mesh = mesh_local(&t, addr);
+    for (const struct peer_rule *r = p->rule; r < p->rule + p->n; r++)
+        if (!matches(r, &t, addr, mesh))
+            continue;
+        else if (r->deny)
+            denied |= 1u << r->cls;
+        else
+            allowed |= 1u << r->cls;
     return allowed & ~denied;
+}
+
+unsigned peers_recall(struct peers_memo *m, const struct peers *p, struct span authority,
+                      const struct peer_addr *addr)
+{
+    if (m->n && span_eq((struct span){m->authority, m->n}, authority))
+        return m->allowed;
+    unsigned allowed = peers_classes(p, authority, addr);
+    m->n = 0;
+    if (authority.n && authority.n <= sizeof(m->authority)) {
+        memcpy(m->authority, authority.p, authority.n);
+        m->n = (uint8_t)authority.n;
+        m->allowed = (uint8_t)allowed;
+    }
+    return allowed;
 }
 
 static struct peer_rule *new_rule(struct peers *p, enum peer_class cls, enum rule_kind kind)
@@ -333,7 +421,7 @@ static bool set_net(struct peer_rule *r, const struct target *t, unsigned bits)
 /* ADDRESS/BITS, an IPv6 address possibly in brackets. */
 static bool parse_net(struct peer_rule *r, struct span s)
 {
-    size_t slash = find(s, '/');
+    size_t slash = span_find(s, '/');
     struct target t = target_of((struct span){s.p, slash});
     unsigned bits;
     return digits(after(s, slash + 1), 128, &bits) && !t.port && set_net(r, &t, bits);
@@ -347,7 +435,7 @@ static bool parse_host(struct peer_rule *r, struct span s)
     struct target t = target_of(suffix ? after(s, 1) : s);
     if (t.literal)
         return !suffix && set_net(r, &t, t.addr.family == 4 ? 32 : 128);
-    if (!plain_name(t.host) || t.host.n + suffix > PEERS_NAME)
+    if (!plain_name(&t, last_label(t.host)) || t.host.n + suffix > PEERS_NAME)
         return false;
     r->kind = suffix ? RULE_SUFFIX : RULE_HOST;
     r->port = t.port;
@@ -368,7 +456,7 @@ static bool parse_rule(struct peer_rule *r, struct span s)
         r->kind = s.n == 3 ? RULE_ANY : RULE_MESH;
         return true;
     }
-    return find(s, '/') < s.n ? parse_net(r, s) : parse_host(r, s);
+    return span_find(s, '/') < s.n ? parse_net(r, s) : parse_host(r, s);
 }
 
 static struct span trim(struct span s)
@@ -393,7 +481,7 @@ static void parse_class(struct peers *p, enum peer_class cls, struct span list, 
 {
     forget_class(p, cls);
     while (list.n) {
-        size_t end = find(list, ',');
+        size_t end = span_find(list, ',');
         struct span s = trim((struct span){list.p, end});
         list = after(list, end < list.n ? end + 1 : end);
         if (!s.n || span_ieq(s, SPAN("none")))
@@ -412,7 +500,7 @@ static void parse_class(struct peers *p, enum peer_class cls, struct span list, 
 static void parse_entry(struct peers *p, struct span s, peers_warn warn)
 {
     static const char classes[] = "ITUC";
-    size_t eq = find(s, '=');
+    size_t eq = span_find(s, '=');
     struct span key = trim((struct span){s.p, eq});
     struct span value = eq < s.n ? trim(after(s, eq + 1)) : (struct span){NULL, 0};
     if (span_ieq(key, SPAN("signed")) &&
@@ -432,7 +520,7 @@ static void parse_entry(struct peers *p, struct span s, peers_warn warn)
 void peers_parse(struct peers *p, struct span text, peers_warn warn)
 {
     while (text.n) {
-        size_t end = find(text, ';');
+        size_t end = span_find(text, ';');
         parse_entry(p, trim((struct span){text.p, end}), warn);
         text = after(text, end < text.n ? end + 1 : end);
     }

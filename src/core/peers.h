@@ -54,6 +54,17 @@ void peers_parse(struct peers *p, struct span text, peers_warn warn);
 unsigned peers_classes(const struct peers *p, struct span authority, const struct peer_addr *addr);
 #define PEERS_NEVER 0x80u
 
+/** The last answer, for a connection on which every request goes to the same authority. Zeroed:
+ * none. Only for the same rules and the same address. */
+struct peers_memo {
+    uint8_t allowed, n;
+    char authority[46];
+};
+
+/** peers_classes(), remembered. */
+unsigned peers_recall(struct peers_memo *m, const struct peers *p, struct span authority,
+                      const struct peer_addr *addr);
+
 /** May this class go there? */
 static inline bool peers_allow(const struct peers *p, enum peer_class cls, struct span authority,
                                const struct peer_addr *addr)

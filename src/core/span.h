@@ -26,10 +26,57 @@ static inline char span_lower(char c)
     return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
 }
 
+static inline uint64_t span_word(const char *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+static inline uint32_t span_half(const char *p)
+{
+    uint32_t w;
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+/** Are these `n` bytes the same? By words, the last of which may overlap the one before: names are
+ *  short, and a call of memcmp() is dear. */
+static inline bool span_same(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+    if (n < 8) {
+        if (n >= 4)
+            return span_half(a) == span_half(b) && span_half(a + n - 4) == span_half(b + n - 4);
+        while (i < n && a[i] == b[i])
+            i++;
+        return i == n;
+    }
+    for (; i + 8 < n; i += 8)
+        if (span_word(a + i) != span_word(b + i))
+            return false;
+    return span_word(a + n - 8) == span_word(b + n - 8);
+}
+
 /** Equal, byte for byte. */
 static inline bool span_eq(struct span a, struct span b)
 {
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    return a.n == b.n && span_same(a.p, b.p, a.n);
+}
+
+/** Where the first `c` is; s.n: nowhere. */
+static inline size_t span_find(struct span s, char c)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    size_t i = 0;
+    for (; s.n - i >= 8; i += 8) {
+        uint64_t x = span_word(s.p + i) ^ ones * (uint8_t)c; /* a byte that is c is zero */
+        if ((x - ones) & ~x & tops)
+            break;
+    }
+    while (i < s.n && s.p[i] != c)
+        i++;
+    return i;
 }
 
 /** Equal but for the case of ASCII letters. */

@@ -47,43 +47,102 @@ static bool is(char c, enum kind k)
     return kinds[(uint8_t)c] & k;
 }
 
-static bool safe_byte(char c)
+/* Sixteen bytes at once. A test of them has 0xff where a byte passes. */
+typedef uint8_t block __attribute__((vector_size(16)));
+typedef int8_t signed_block __attribute__((vector_size(16)));
+typedef uint64_t pair __attribute__((vector_size(16)));
+
+static inline block between(block v, uint8_t from, uint8_t to)
 {
-    return (c >= ' ' && c <= '~') || c == '\t';
+    return (block)(v - from <= (uint8_t)(to - from));
 }
 
-/* Eight bytes at a time: surely all between space and ~? A tab says no; then each is looked at. */
-static bool safe_word(const char *p)
+static inline block is_safe(block v)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t w;
-    memcpy(&w, p, sizeof(w));
-    return !(((w - ones * ' ') | (w + ones)) & tops);
+    return between(v, ' ', '~') | (block)(v == '\t');
 }
 
-static bool safe(struct span s)
+/* All that is safe but HTAB: one comparison, as signed bytes. */
+static inline block is_print(block v)
 {
-    size_t i = 0;
-    while (s.n - i >= 8 && safe_word(s.p + i))
-        i += 8;
-    if (i > 0 && s.n - i < 8 && safe_word(s.p + s.n - 8))
-        return true;
-    while (i < s.n && safe_byte(s.p[i]))
-        i++;
-    return i == s.n && s.n > 0;
+    return (block)((signed_block)(v + 1) > ' ');
 }
 
-static bool all(struct span s, enum kind k, size_t min, size_t max)
+static inline block is_visible(block v)
 {
-    uint8_t common = 0xff; /* no branch a byte: values are nearly always good */
-    for (size_t i = 0; i < s.n; i++)
-        common &= kinds[(uint8_t)s.p[i]];
-    return (common & k) && s.n >= min && s.n <= max;
+    return between(v, '!', '~');
+}
+
+static inline block is_digit(block v)
+{
+    return between(v, '0', '9');
+}
+
+static inline block is_lhex(block v)
+{
+    return between(v, '0', '9') | between(v, 'a', 'f');
+}
+
+static inline block is_hex(block v)
+{
+    return between(v, '0', '9') | between(v | 0x20, 'a', 'f');
+}
+
+static inline bool passed(block v)
+{
+    pair both = (pair)v;
+    return (both[0] & both[1]) == UINT64_MAX;
+}
+
+static inline block load(const char *p)
+{
+    block v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+/* Fewer than 16 bytes: each of them somewhere, and nothing else. */
+static inline block load_short(const char *p, size_t n)
+{
+    const uint64_t ones = 0x0001000100010001u;
+    pair v;
+    if (n >= 8) {
+        memcpy(&v, p, 8);
+        memcpy((char *)&v + 8, p + n - 8, 8);
+    } else if (n >= 4) {
+        uint32_t a, b;
+        memcpy(&a, p, 4);
+        memcpy(&b, p + n - 4, 4);
+        v = (pair){(uint64_t)a << 32 | b, (uint64_t)a << 32 | b};
+    } else {
+        uint8_t a = (uint8_t)p[0], b = (uint8_t)p[n / 2], c = (uint8_t)p[n - 1];
+        v = (pair){ones * (uint64_t)(a << 8 | b), ones * (uint64_t)(b << 8 | c)};
+    }
+    return (block)v;
+}
+
+/* Do all bytes, of which there must be one, pass? */
+static inline __attribute__((always_inline)) bool every(struct span s, block (*test)(block))
+{
+    if (s.n < 16)
+        return s.n > 0 && passed(test(load_short(s.p, s.n)));
+    block good = test(load(s.p + s.n - 16));
+    for (size_t i = 0; i + 16 < s.n; i += 16)
+        good &= test(load(s.p + i));
+    return passed(good);
+}
+
+bool valid_safe(struct span s)
+{
+    return every(s, is_print) || every(s, is_safe); /* HTAB is rare */
 }
 
 bool valid_token(struct span s)
 {
-    return all(s, TOKEN, 1, SIZE_MAX);
+    uint8_t common = TOKEN; /* no branch a byte: names are nearly always good */
+    for (size_t i = 0; i < s.n; i++)
+        common &= kinds[(uint8_t)s.p[i]];
+    return common && s.n > 0;
 }
 
 /* --- cursor --------------------------------------------------------------------------------- */
@@ -106,40 +165,23 @@ static bool eat(struct span *s, char c)
     return true;
 }
 
-static bool only_zero(const char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (p[i] != '0')
-            return false;
-    return true;
-}
-
 /* --- grammars ------------------------------------------------------------------------------- */
-
-static bool visible(struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ')
-            return false;
-    return true;
-}
 
 /* W3C Trace Context 3.2: 2-32-16-2 lower-case hex; version 00 ends there, later ones may go on with
  * "-"; ff and zero ids are invalid. */
 static bool traceparent(struct span s)
 {
-    static const struct {
-        uint8_t at, n;
-    } hex[] = {{0, 2}, {3, 32}, {36, 16}, {53, 2}};
     const char *p = s.p;
     if (s.n < 55 || p[2] != '-' || p[35] != '-' || p[52] != '-')
         return false;
-    for (int i = 0; i < 4; i++)
-        if (!all((struct span){p + hex[i].at, hex[i].n}, LHEX, 0, 32))
-            return false;
-    if (memcmp(p, "ff", 2) == 0 || only_zero(p + 3, 32) || only_zero(p + 36, 16))
+    block high = load(p + 3), low = load(p + 19), parent = load(p + 36);
+    if (!passed(is_lhex(high) & is_lhex(low) & is_lhex(parent)) ||
+        passed((block)((high | low) == '0')) || passed((block)(parent == '0')))
         return false;
-    return s.n == 55 || (memcmp(p, "00", 2) != 0 && p[55] == '-');
+    if (!is(p[0], LHEX) || !is(p[1], LHEX) || !is(p[53], LHEX) || !is(p[54], LHEX) ||
+        (p[0] == 'f' && p[1] == 'f'))
+        return false;
+    return s.n == 55 || ((p[0] != '0' || p[1] != '0') && p[55] == '-' && valid_safe(s));
 }
 
 static void ows(struct span *s)
@@ -174,9 +216,11 @@ static bool again(struct span rest, struct span key)
 }
 
 /* W3C Trace Context 3.3, for `strict` only: grammar, 32 members, no key twice. */
-static bool tracestate(struct span s)
+static bool strict_tracestate(struct span s)
 {
     unsigned members = 0;
+    if (!valid_safe(s))
+        return false;
     for (;;) {
         ows(&s);
         if (s.n && s.p[0] != ',') {
@@ -196,19 +240,25 @@ static bool tracestate(struct span s)
     }
 }
 
+static bool id16(const char *p)
+{
+    return passed(is_hex(load(p)));
+}
+
 /* 0, 1, d, or traceid-spanid[-flag[-parent]] (openzipkin b3-propagation). */
 static bool b3(struct span s)
 {
     if (s.n == 1)
         return s.p[0] == '0' || s.p[0] == '1' || s.p[0] == 'd';
-    size_t id = run(&s, HEX);
-    if ((id != 32 && id != 16) || !eat(&s, '-') || run(&s, HEX) != 16)
+    size_t id = s.n > 16 && s.p[16] == '-' ? 16 : 32, ids = id + 1 + 16;
+    if (s.n < ids || s.p[id] != '-' || !id16(s.p) || !id16(s.p + id - 16) || !id16(s.p + id + 1))
         return false;
+    s = (struct span){s.p + ids, s.n - ids};
     if (!s.n)
         return true;
     if (!eat(&s, '-') || !(eat(&s, '0') || eat(&s, '1') || eat(&s, 'd')))
         return false;
-    return !s.n || (eat(&s, '-') && run(&s, HEX) == 16 && !s.n);
+    return !s.n || (s.n == 17 && s.p[0] == '-' && id16(s.p + 1));
 }
 
 static bool boolean(struct span s)
@@ -220,7 +270,7 @@ static bool boolean(struct span s)
 static bool uint64(struct span s)
 {
     static const char max[] = "18446744073709551615";
-    if (!all(s, DIGIT, 1, 20))
+    if (s.n > 20 || !every(s, is_digit))
         return false;
     return s.n < 20 || memcmp(s.p, max, 20) <= 0;
 }
@@ -232,6 +282,8 @@ static bool priority(struct span s)
 
 static bool sw8(struct span s)
 {
+    if (!valid_safe(s))
+        return false;
     unsigned dashes = 0;
     for (size_t i = 0; i < s.n; i++)
         dashes += s.p[i] == '-';
@@ -271,45 +323,53 @@ static bool sentry(struct span s)
     return !s.n || (eat(&s, '-') && (eat(&s, '0') || eat(&s, '1')) && !s.n);
 }
 
+static bool visible(struct span s)
+{
+    return every(s, is_visible);
+}
+
+static bool hex32(struct span s)
+{
+    return s.n <= 32 && every(s, is_hex);
+}
+
+static bool hex16(struct span s)
+{
+    return s.n <= 16 && every(s, is_hex);
+}
+
+static bool hex16_32(struct span s)
+{
+    return (s.n == 16 || s.n == 32) && every(s, is_hex);
+}
+
+static bool digits(struct span s)
+{
+    return s.n <= 20 && every(s, is_digit);
+}
+
+/* Most grammars have no byte that is not safe: only the others ask for that, too. */
 bool valid_value(enum valid v, struct span s, bool strict)
 {
-    if (!safe(s))
-        return false;
-    switch (v) {
-    case VALID_SAFE:
-        return true;
-    case VALID_VISIBLE:
-        return visible(s);
-    case VALID_TRACEPARENT:
-        return traceparent(s);
-    case VALID_TRACESTATE:
-        return !strict || tracestate(s);
-    case VALID_B3:
-        return b3(s);
-    case VALID_HEX32:
-        return all(s, HEX, 1, 32);
-    case VALID_HEX16:
-        return all(s, HEX, 1, 16);
-    case VALID_HEX16_32:
-        return all(s, HEX, 16, 32) && (s.n == 16 || s.n == 32);
-    case VALID_BOOL:
-        return boolean(s);
-    case VALID_DIGITS:
-        return all(s, DIGIT, 1, 20);
-    case VALID_UINT64:
-        return uint64(s);
-    case VALID_PRIORITY:
-        return priority(s);
-    case VALID_SW8:
-        return sw8(s);
-    case VALID_GCP:
-        return gcp(s);
-    case VALID_JAEGER:
-        return jaeger(s);
-    case VALID_SENTRY:
-        return sentry(s);
-    }
-    return false;
+    static bool (*const checks[])(struct span) = {
+        [VALID_SAFE] = valid_safe,
+        [VALID_VISIBLE] = visible,
+        [VALID_TRACEPARENT] = traceparent,
+        [VALID_TRACESTATE] = valid_safe,
+        [VALID_B3] = b3,
+        [VALID_HEX32] = hex32,
+        [VALID_HEX16] = hex16,
+        [VALID_HEX16_32] = hex16_32,
+        [VALID_BOOL] = boolean,
+        [VALID_DIGITS] = digits,
+        [VALID_UINT64] = uint64,
+        [VALID_PRIORITY] = priority,
+        [VALID_SW8] = sw8,
+        [VALID_GCP] = gcp,
+        [VALID_JAEGER] = jaeger,
+        [VALID_SENTRY] = sentry,
+    };
+    return v == VALID_TRACESTATE && strict ? strict_tracestate(s) : checks[v](s);
 }
 
 size_t valid_members(struct span list, size_t max)

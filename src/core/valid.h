@@ -36,6 +36,9 @@ enum valid {
 /** Does the value pass SAFE and its own check? `strict`: tracestate grammar, too. */
 bool valid_value(enum valid v, struct span s, bool strict);
 
+/** SAFE alone. */
+bool valid_safe(struct span s);
+
 /** token, RFC 9110 5.6.2 */
 bool valid_token(struct span s);
 

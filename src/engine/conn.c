@@ -80,7 +80,7 @@ struct conn *conn_acquire(int fd)
         conn_abandon(c, fd);
         return NULL;
     }
-    c->fd = fd;
+    CONN_SET(c->fd, fd);
     return c;
 }
 
@@ -98,12 +98,18 @@ struct conn *conn_acquire_ref(struct exchange_ref ref)
 /* Everything but the lock and the generation, which outlive the connection. */
 static void reset(struct conn *c, int fd)
 {
-    uint32_t gen = c->gen;
-    memset((char *)c + offsetof(struct conn, poison), 0,
-           sizeof(*c) - offsetof(struct conn, poison));
-    c->fd = fd;
+    CONN_SET(c->poison, 0);
+    CONN_SET(c->role, ROLE_NONE);
+    CONN_SET(c->blocks_known, false);
+    CONN_SET(c->identified, false);
+    CONN_SET(c->fd, fd);
+    CONN_SET(c->now.xid, 0);
+    CONN_SET(c->now.owner, NULL);
+    c->now.ctx = NULL;
+    memset((char *)c + offsetof(struct conn, sending), 0,
+           sizeof(*c) - offsetof(struct conn, sending));
     c->refs = 1;
-    __atomic_store_n(&c->gen, gen + 1, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&c->gen, 1, __ATOMIC_RELEASE);
 }
 
 struct conn *conn_create(int fd)
@@ -122,6 +128,7 @@ struct conn *conn_create(int fd)
         arena_release(&conns, c);
         return NULL;
     }
+    count(COUNT_CONNS);
     if (old)
         conn_drop(old);
     return c;
@@ -162,6 +169,7 @@ void conn_drop(struct conn *c)
     __atomic_add_fetch(&c->gen, 1, __ATOMIC_RELEASE);
     conn_unlock(c);
     arena_release(&conns, c);
+    count(COUNT_CONNS_DONE);
 }
 
 void conn_abandon(struct conn *c, int fd)
@@ -182,12 +190,20 @@ bool conn_verify(struct conn *c, int fd)
     if (!probe_socket(fd, &dev, &ino))
         return false;
     if (!c->identified) {
-        c->dev = dev;
-        c->ino = ino;
-        c->identified = true;
+        CONN_SET(c->dev, dev);
+        CONN_SET(c->ino, ino);
+        CONN_SET(c->identified, true);
         return true;
     }
     return c->dev == dev && c->ino == ino;
+}
+
+bool conn_there(const struct conn *c)
+{
+    uint64_t dev, ino;
+    if (!probe_socket(CONN_GET(c->fd), &dev, &ino))
+        return false;
+    return !CONN_GET(c->identified) || (CONN_GET(c->dev) == dev && CONN_GET(c->ino) == ino);
 }
 
 static bool power_of_two(uint32_t n)
@@ -201,7 +217,7 @@ bool conn_in_step(struct conn *c, int fd, bool outbound)
     if (!power_of_two(outbound ? ++c->out_checked : ++c->in_checked))
         return true;
     return outbound ? !probe_sent(fd, &n) || n == c->out_bytes
-                    : !probe_consumed(fd, &n) || n == c->in_bytes;
+                    : probe_consumed(fd, c->in_bytes) != 0;
 }
 
 /* The answer is remembered before the question, so that a change meanwhile is not forgotten. */
@@ -220,33 +236,31 @@ int conn_sent_all(const struct conn *c)
     return probe_sent(c->fd, &n) ? n == c->out_bytes : -1;
 }
 
-struct store *conn_store(struct conn *c)
-{
-    if (!c->store)
-        c->store = arena_block(&blocks);
-    if (!c->store)
-        count(COUNT_DOWN_MEMORY);
-    return c->store;
-}
-
-void conn_store_release(struct conn *c)
-{
-    if (c->store)
-        arena_release(&blocks, c->store);
-    c->store = NULL;
-}
-
 void *conn_block(void)
 {
     void *b = arena_block(&blocks);
-    if (!b)
-        count(COUNT_DOWN_MEMORY);
+    count(b ? COUNT_BLOCKS : COUNT_DOWN_MEMORY);
     return b;
 }
 
 void conn_block_release(void *block)
 {
     arena_release(&blocks, block);
+    count(COUNT_BLOCKS_DONE);
+}
+
+struct store *conn_store(struct conn *c)
+{
+    if (!c->store)
+        c->store = conn_block();
+    return c->store;
+}
+
+void conn_store_release(struct conn *c)
+{
+    if (c->store)
+        conn_block_release(c->store);
+    c->store = NULL;
 }
 
 /* Which pool a block is of, its chunks know (arena_release asks where it lies). */
@@ -254,11 +268,17 @@ void *conn_context_block(size_t need, size_t *size)
 {
     void *small = need <= SMALL_CONTEXT ? arena_block(&small_contexts) : NULL;
     *size = small ? SMALL_CONTEXT : STORE_SIZE;
+    if (small)
+        count(COUNT_BLOCKS);
     return small ? small : conn_block();
 }
 
 void conn_context_release(struct context *ctx)
 {
-    if (ctx && !arena_release(&small_contexts, ctx))
-        arena_release(&blocks, ctx);
+    if (!ctx)
+        return;
+    if (arena_release(&small_contexts, ctx))
+        count(COUNT_BLOCKS_DONE);
+    else
+        conn_block_release(ctx);
 }

@@ -8,8 +8,10 @@
  * Locking: one try-lock a connection, held for bookkeeping only and never across
  * a real call. It is taken with a bounded spin; whoever cannot get it (a holder
  * that was interrupted, cancelled, or lost in a fork) poisons the connection and
- * passes: no hook ever waits for another thread. All members are protected by
- * the lock but `poison` and `gen`.
+ * passes: no hook ever waits for another thread. All members are written with
+ * the lock held, but for `poison`, `gen`, `refs` and `blocks_known`; the first ones
+ * may be read without it (by a thread whose exchange this is, or was: the block may
+ * have been recycled), so they are written by CONN_SET() and read there by CONN_GET().
  *
  * A block may be recycled between the look-up and the lock, so conn_acquire()
  * reads the slot again under the lock. `gen` tells a later phase of the same call
@@ -22,6 +24,7 @@
 #include "core/edit.h"
 #include "core/head.h"
 #include "core/http1.h"
+#include "inlet/inlet.h"
 
 enum conn_role { ROLE_NONE, ROLE_SERVER, ROLE_CLIENT };
 
@@ -54,30 +57,35 @@ struct exchange {
 };
 
 struct conn {
-    uint32_t link; /* the arena's, while the block is free; lock and gen outlive the connection */
-    uint32_t lock;
-    uint32_t gen;   /* atomic: bumped when the block is recycled */
-    uint8_t poison; /* atomic: bytes may have passed that we did not see */
+    uint32_t lock; /* it and gen outlive the connection */
+    uint32_t gen;  /* bumped when the block is recycled */
+
+    /* also read without the lock: conn_create() clears each */
+    uint8_t poison; /* bytes may have passed that we did not see */
     uint8_t role;
+    bool blocks_known; /* whether reads block was asked, and nobody has changed it since */
+    bool identified;   /* dev, ino are known */
+    int fd;            /* the number it was last used by */
+    uint64_t dev, ino;
+    struct exchange now; /* server side */
+
+    /* only with the lock */
     bool sending; /* a send call is between its two phases */
     bool in_down; /* this direction is not followed any more */
     bool out_down;
-    bool blocks;       /* O_NONBLOCK was not set when last asked ... */
-    bool blocks_known; /* ... and nobody has changed it since; atomic */
-    bool identified; /* dev, ino are known */
-    bool addressed;  /* addr is known */
-    uint32_t refs;   /* fd numbers */
-    int fd;          /* the number it was last used by */
-    uint64_t dev, ino;
+    bool blocks;    /* O_NONBLOCK was not set when last asked */
+    bool addressed; /* addr is known */
+    uint32_t refs;  /* fd numbers */
     struct peer_addr addr;
+    struct peers_memo memo;
     struct http1 in, out;
-    uint64_t in_bytes, out_bytes; /* read and sent, as far as we saw */
-    uint32_t in_checked;          /* heads; how often the kernel is asked: conn_in_step() */
+    struct inlet door_in, door_out; /* in their place, where the door is another than HTTP */
+    uint64_t in_bytes, out_bytes;   /* read and sent, as far as we saw */
+    uint32_t in_checked;            /* heads; how often the kernel is asked: conn_in_step() */
     uint32_t out_checked;
     struct store *store; /* while a head is in progress, else NULL */
 
     /* server side */
-    struct exchange now;
     struct {
         struct context *ctx;
         uint8_t method;
@@ -96,6 +104,9 @@ struct conn {
     struct exchange_ref sent; /* evidence: what the sending thread was serving */
     const void *sent_by;
 };
+
+#define CONN_SET(member, value) __atomic_store_n(&(member), (value), __ATOMIC_RELAXED)
+#define CONN_GET(member)        __atomic_load_n(&(member), __ATOMIC_RELAXED)
 
 /** Lock the connection of a number. NULL where there is none, or it could not be had (then it is
  *  poisoned and counted). */
@@ -128,6 +139,9 @@ void conn_poison(struct conn *c, unsigned reason_counter);
 
 /** Is the number still the socket that this connection was made for? One system call. */
 bool conn_verify(struct conn *c, int fd);
+
+/** The same of the number it was last used by, without the lock. Writes nothing. */
+bool conn_there(const struct conn *c);
 
 /** Does the kernel agree on how many bytes passed? Asked at the first, second, fourth ... of the
  *  heads that matter: bytes that leave or arrive by calls that nobody hooks (stdio, raw system

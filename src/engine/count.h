@@ -26,6 +26,7 @@
     X(NONE_AMBIGUOUS, "abstain-loop-ambiguous")  /* it read more than one open exchange */         \
     X(NONE_WAITED, "abstain-waited")             /* it went back to wait for inbound work */       \
     X(NONE_HANDED, "abstain-handed-off")         /* another thread took the exchange over */       \
+    X(NONE_PIPELINED, "abstain-pipelined")       /* which of the requests it read is not sure */   \
     X(NONE_UNPROVEN, "abstain-unproven")         /* non-blocking, evidence not sufficient yet */   \
     X(NONE_REFUTED, "abstain-refuted")           /* one thread an exchange is disproved here */    \
     X(NONE_CONTRADICTED, "abstain-contradicted") /* the program's own trace differed from ours */  \
@@ -34,7 +35,11 @@
     X(NONE_MANY, "abstain-many-heads")           /* more heads in one call than we edit */         \
     X(NONE_FLAGS, "abstain-send-flags")          /* MSG_ZEROCOPY or ancillary data */              \
     X(NONE_SHADOW, "abstain-shadow")             /* TRACEBATON=shadow */                           \
-    X(PROVEN, "evidence-proven")                 /* evidence for one thread an exchange */         \
+    X(NONE_COMPOSED, "abstain-nothing-to-add")   /* insert-* says why */                           \
+    X(OWN_RIGHT, "own-right")     /* the program's own trace is the one it would have got */       \
+    X(OWN_WRONG, "own-wrong")     /* ... is another */                                             \
+    X(OWN_MISSING, "own-missing") /* it sent one where we would have abstained */                  \
+    X(PROVEN, "evidence-proven")  /* evidence for one thread an exchange */                        \
     X(REFUTED, "evidence-refuted")                                                                 \
     X(SHORT, "short-accepts")             /* the kernel took part of an edited call */             \
     X(OWED, "owed-tails")                 /* ... and cut an insertion */                           \
@@ -44,8 +49,13 @@
     X(DOWN_PIPELINE, "down-pipeline")     /* pipelined deeper than we follow */                    \
     X(DOWN_UNSEEN, "down-unseen-bytes")   /* bytes passed that could not be counted */             \
     X(DOWN_ORIGIN, "down-unknown-origin") /* not provably at the start of its stream */            \
+    X(DOWN_INLET, "down-inlet")           /* FastCGI that is not understood */                     \
     X(DOWN_ROLE, "down-role")             /* both sides spoke first */                             \
-    X(CONFIG, "config-warnings")          /* options that were ignored */
+    X(CONNS, "connections-opened")        /* as far as they have state here ... */                 \
+    X(CONNS_DONE, "connections-done")     /* ... and what became of it */                          \
+    X(BLOCKS, "blocks-taken")             /* of memory for heads, contexts and insertions */       \
+    X(BLOCKS_DONE, "blocks-returned")                                                              \
+    X(CONFIG, "config-warnings") /* options that were ignored */
 
 enum count_id {
 #define X(id, text) COUNT_##id,

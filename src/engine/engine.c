@@ -105,6 +105,12 @@ static bool looks_ours(uint8_t kind, struct edit_piece p, bool inbound)
     return probe_readable(p.p) && outbound_plausible(p.p, p.n);
 }
 
+static size_t first_seen(const struct edit_piece *v, size_t nv, size_t n)
+{
+    struct edit_piece p = first_piece(v, nv);
+    return p.n < n ? p.n : n;
+}
+
 /* The connection of a number that may have spoken for the first time, locked; NULL: not ours. */
 static struct conn *first_words(int fd, const struct edit_piece *v, size_t nv, size_t n,
                                 bool inbound)
@@ -127,7 +133,7 @@ static struct conn *first_words(int fd, const struct edit_piece *v, size_t nv, s
 static bool silent(int fd)
 {
     struct conn *c = fdtab_conn(fd);
-    return !c || __atomic_load_n(&c->role, __ATOMIC_RELAXED) == ROLE_NONE;
+    return !c || CONN_GET(c->role) == ROLE_NONE;
 }
 
 static void identify_or_die(struct conn **c, int fd)
@@ -148,7 +154,7 @@ static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bo
         return;
     c->in_bytes += n;
     if (c->role == ROLE_NONE)
-        inbound_begin(c);
+        inbound_begin(c, first_piece(v, nv).p, first_seen(v, nv, n));
     bool keep = true;
     if (c->role == ROLE_SERVER)
         keep = inbound_received(c, v, nv, n, waits);

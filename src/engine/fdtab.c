@@ -7,15 +7,13 @@
 #include "sys/arena.h"
 #include "sys/proc.h"
 
-#define LEAF     1024 /* connection pointers a page */
-#define LEAVES   ((FDTAB_MAX + LEAF - 1) / LEAF)
 #define FAR_PAGE 65536
 #define FARS     (FDTAB_MAX / FAR_PAGE + 1)
 
 uint8_t fdtab_near[FDTAB_NEAR];
 
-static uint8_t *far_kind[FARS];      /* [0] stays NULL: the near table */
-static struct conn **leaves[LEAVES]; /* 8 KiB of .bss, untouched pages cost nothing */
+static uint8_t *far_kind[FARS];           /* [0] stays NULL: the near table */
+struct conn **fdtab_leaves[FDTAB_LEAVES]; /* 8 KiB of .bss, untouched pages cost nothing */
 static int top;
 
 /* Map a zeroed page once; of two threads that race the loser's mapping is given back. */
@@ -51,18 +49,10 @@ static uint8_t *kind_slot(int fd)
 
 static struct conn **conn_slot(int fd, int map)
 {
-    struct conn ***leaf = &leaves[fd / LEAF];
-    struct conn **page = map ? mapped((void **)leaf, LEAF * sizeof(struct conn *))
+    struct conn ***leaf = &fdtab_leaves[fd / FDTAB_LEAF];
+    struct conn **page = map ? mapped((void **)leaf, FDTAB_LEAF * sizeof(struct conn *))
                              : __atomic_load_n(leaf, __ATOMIC_ACQUIRE);
-    return page ? &page[fd % LEAF] : NULL;
-}
-
-struct conn *fdtab_conn(int fd)
-{
-    if (fd < 0 || fd >= FDTAB_MAX)
-        return NULL;
-    struct conn **slot = conn_slot(fd, 0);
-    return slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
+    return page ? &page[fd % FDTAB_LEAF] : NULL;
 }
 
 static void raise_top(int fd)

@@ -12,6 +12,7 @@
 #define TB_ENGINE_FDTAB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FDTAB_NEAR 65536   /* numbers whose byte lies in .bss */
@@ -50,8 +51,20 @@ static inline uint8_t fdtab_kind(int fd)
 /** Was the kind of this number learnt in this process? No system call. */
 bool fdtab_is_own(int fd);
 
+#define FDTAB_LEAF   1024 /* connection pointers a page */
+#define FDTAB_LEAVES ((FDTAB_MAX + FDTAB_LEAF - 1) / FDTAB_LEAF)
+
+extern struct conn **fdtab_leaves[FDTAB_LEAVES];
+
 /** The connection of a number, or NULL; see conn_acquire(). */
-struct conn *fdtab_conn(int fd);
+static inline struct conn *fdtab_conn(int fd)
+{
+    if (__builtin_expect((unsigned)fd >= FDTAB_MAX, 0))
+        return NULL;
+    struct conn **leaf =
+        __atomic_load_n(&fdtab_leaves[(unsigned)fd / FDTAB_LEAF], __ATOMIC_ACQUIRE);
+    return leaf ? __atomic_load_n(&leaf[(unsigned)fd % FDTAB_LEAF], __ATOMIC_ACQUIRE) : NULL;
+}
 
 /** Set both; c only with FD_CONN. Returns the connection that was there before (the caller owns the
  *  reference it held). A number that cannot be stored (no memory) stays what it is and c comes

@@ -37,7 +37,7 @@ static struct serving *mine(void)
 static bool alive(const struct exchange_ref *r)
 {
     return r->xid && __atomic_load_n(&r->conn->now.xid, __ATOMIC_ACQUIRE) == r->xid &&
-           (r->xid >> 48) == (proc_epoch() & 0xffff);
+           (r->xid >> 48) == (proc_epoch() & 0xffff) && !proc_is_inherited();
 }
 
 static bool owned(const struct exchange_ref *r)
@@ -57,7 +57,8 @@ void flow_init(enum flow_runtime rt, const char *const *sapi)
 static void decide_php(void)
 {
     const char *name = probe_range(php_sapi, sizeof(*php_sapi)) ? *php_sapi : NULL;
-    bool server = name && probe_range(name, 11) && memcmp(name, "cli-server", 11) == 0;
+    bool server = name && ((probe_range(name, 11) && memcmp(name, "cli-server", 11) == 0) ||
+                           (probe_range(name, 9) && memcmp(name, "fpm-fcgi", 9) == 0));
     php_sapi = NULL;
     runtime = server ? RUNTIME_SYNC_LAST : RUNTIME_ANY;
 }
@@ -81,7 +82,7 @@ void flow_contradicted(void)
 /* A close that nobody saw leaves an exchange open; its fd tells. */
 static bool still_there(const struct exchange_ref *r)
 {
-    return conn_verify(r->conn, r->conn->fd);
+    return conn_there(r->conn);
 }
 
 static void serve(struct conn *c)
@@ -123,7 +124,8 @@ void flow_opened(struct conn *c)
     if (php_sapi)
         decide_php();
     uint64_t n = __atomic_add_fetch(&next_number, 1, __ATOMIC_RELAXED);
-    c->now.sync_wait = c->now.parallel = false;
+    CONN_SET(c->now.sync_wait, false);
+    CONN_SET(c->now.parallel, false);
     __atomic_store_n(&c->now.owner, &tb_guard, __ATOMIC_RELAXED);
     __atomic_store_n(&c->now.xid, (uint64_t)(proc_epoch() & 0xffff) << 48 | (n & 0xffffffffffff),
                      __ATOMIC_RELEASE);
@@ -160,7 +162,8 @@ void flow_answered(struct conn *c)
 
 void flow_ending(struct conn *c, bool complete)
 {
-    if (!complete || c->now.owner != &tb_guard || !c->now.sync_wait || !c->now.parallel)
+    if (!complete || c->now.owner != &tb_guard || !CONN_GET(c->now.sync_wait) ||
+        !CONN_GET(c->now.parallel))
         return;
     if (c->now.mode == MODE_BLOCKING || __atomic_load_n(&refuted, __ATOMIC_RELAXED))
         return;
@@ -173,7 +176,7 @@ bool flow_wants_evidence(const struct conn *client)
     return runtime == RUNTIME_ANY && !disproved() &&
            __atomic_load_n(&proven, __ATOMIC_RELAXED) < EVIDENCE_NEEDED &&
            client->sent_by == &tb_guard && owned(&client->sent) &&
-           client->sent.conn->now.mode == MODE_NONBLOCKING;
+           CONN_GET(client->sent.conn->now.mode) == MODE_NONBLOCKING;
 }
 
 void flow_upstream_answer(struct conn *client, bool synchronous)
@@ -181,9 +184,9 @@ void flow_upstream_answer(struct conn *client, bool synchronous)
     if (!synchronous)
         return;
     struct exchange *x = &client->sent.conn->now;
-    x->sync_wait = true;
-    if (__atomic_load_n(&next_number, __ATOMIC_RELAXED) != (x->xid & 0xffffffffffff))
-        x->parallel = true;
+    CONN_SET(x->sync_wait, true);
+    if (__atomic_load_n(&next_number, __ATOMIC_RELAXED) != (CONN_GET(x->xid) & 0xffffffffffff))
+        CONN_SET(x->parallel, true);
 }
 
 bool flow_serving(void)
@@ -196,7 +199,7 @@ bool flow_serves_unproven(void)
 {
     struct serving *s = mine();
     for (unsigned i = 0; i < SERVED; i++)
-        if (owned(&s->slot[i]) && s->slot[i].conn->now.mode == MODE_NONBLOCKING)
+        if (owned(&s->slot[i]) && CONN_GET(s->slot[i].conn->now.mode) == MODE_NONBLOCKING)
             return true;
     return false;
 }
@@ -212,12 +215,16 @@ bool flow_serves(const struct conn *c)
 
 /* Whoever waits for others while a request lies before it in full is a loop. (A server that waits
  * for the rest of a request has not called its handler yet.) */
-static void seen_as_loop(const struct conn *c)
+static void seen_as_loop(struct exchange_ref ref)
 {
     tb_guard.flags |= WHY_WAITED;
     refute();
+    struct conn *c = conn_acquire_ref(ref);
+    if (!c)
+        return;
     if (c->in_down || http1_idle(&c->in))
         tb_guard.flags |= TOO_MANY;
+    conn_unlock(c);
 }
 
 void flow_waited(void)
@@ -225,7 +232,7 @@ void flow_waited(void)
     struct serving *s = mine();
     for (unsigned i = 0; i < SERVED; i++) {
         if (owned(&s->slot[i]) && still_there(&s->slot[i]))
-            seen_as_loop(s->slot[i].conn);
+            seen_as_loop(s->slot[i]);
         s->slot[i] = (struct exchange_ref){NULL, 0};
     }
 }
@@ -265,7 +272,7 @@ struct exchange_ref flow_candidate(void)
 /* One exchange at a time is how this program works: see flow.h. */
 static unsigned doubt(const struct exchange *x)
 {
-    if (runtime != RUNTIME_ANY || x->mode == MODE_BLOCKING)
+    if (runtime != RUNTIME_ANY || CONN_GET(x->mode) == MODE_BLOCKING)
         return 0;
     return __atomic_load_n(&proven, __ATOMIC_RELAXED) >= EVIDENCE_NEEDED ? 0 : COUNT_NONE_UNPROVEN;
 }

@@ -9,27 +9,49 @@
 #include "engine/count.h"
 #include "engine/engine.h"
 #include "engine/flow.h"
+#include "sys/probe.h"
 
 bool inbound_plausible(const char *p, size_t n)
 {
-    return n > 0 && ((*p >= 'A' && *p <= 'Z') || *p == '\r');
+    return n > 0 && ((*p >= 'A' && *p <= 'Z') || *p == '\r' || inlet_guess(p, n) != INLET_NONE);
 }
 
-void inbound_begin(struct conn *c)
+void inbound_begin(struct conn *c, const char *p, size_t n)
 {
-    c->role = ROLE_SERVER;
+    enum inlet_kind door = inlet_guess(p, n);
+    inlet_init(&c->door_in, door, false);
+    inlet_init(&c->door_out, door, true);
+    CONN_SET(c->role, ROLE_SERVER);
     http1_init(&c->in, HTTP1_REQUEST, true);
     http1_init(&c->out, HTTP1_RESPONSE, false);
+}
+
+/* For the account, where one is kept. */
+static void note_opened(struct conn *c)
+{
+    struct page_event e = {.kind = PAGE_EVENT_IN, .exchange = c->now.xid};
+    e.rule = e.result = c->now.ctx ? COUNT_CONTEXTS : COUNT_NONE_EMPTY;
+    if (!c->addressed)
+        probe_peer(c->fd, &c->addr.family, &c->addr.port, c->addr.ip);
+    c->addressed = true;
+    e.family = c->addr.family;
+    e.port = c->addr.port;
+    memcpy(e.ip, c->addr.ip, sizeof(e.ip));
+    if (c->now.ctx)
+        context_trace(c->now.ctx, e.trace);
+    page_note(&e);
 }
 
 static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uint8_t method)
 {
     conn_context_release(c->now.ctx);
     c->now.ctx = ctx;
-    c->now.mode = mode;
+    CONN_SET(c->now.mode, mode);
     c->opened_in = c->reads;
     http1_answer_to(&c->out, (enum http1_method)method);
     flow_opened(c);
+    if (page_kept)
+        note_opened(c);
 }
 
 /* The response of the open exchange is complete: next, please. A pipelined request becomes current
@@ -136,7 +158,7 @@ static void arrived(struct conn *c, bool waits)
 
 static bool begin_head(struct conn *c)
 {
-    if (!http1_idle(&c->in) || c->store)
+    if (!(c->door_in.kind || http1_idle(&c->in)) || c->store)
         return true;
     struct store *s = conn_store(c);
     if (s)
@@ -170,17 +192,44 @@ static bool scan(struct conn *c, const char *p, size_t n, bool waits)
     }
 }
 
+/* The same through another door. A request ends with its answer, or when the next one begins. */
+static bool scan_door(struct conn *c, const char *p, size_t n, bool waits)
+{
+    for (size_t used = 0;; p += used, n -= used) {
+        struct head *head = c->store ? &c->store->head : NULL;
+        switch (inlet_scan(&c->door_in, p, n, &used, &head_sink, head)) {
+        case INLET_BEGIN:
+            if (!begin_head(c))
+                return in_down(c, COUNT_DOWN_MEMORY);
+            break;
+        case INLET_HEAD:
+            arrived(c, waits);
+            conn_store_release(c);
+            break;
+        case INLET_DOWN:
+            return in_down(c, COUNT_DOWN_INLET);
+        default:
+            return true;
+        }
+    }
+}
+
+static bool between_requests(const struct conn *c)
+{
+    return c->door_in.kind ? !c->store : http1_idle(&c->in);
+}
+
 bool inbound_received(struct conn *c, const struct edit_piece *v, size_t nv, size_t n, bool waits)
 {
     c->reads++;
-    if (c->now.xid && (c->in_down || !http1_idle(&c->in)))
+    if (c->now.xid && (c->in_down || !between_requests(c)))
         flow_touched(c);
     for (size_t i = 0; i < nv && n > 0 && !c->in_down; i++) {
         size_t len = v[i].n < n ? v[i].n : n;
         n -= len;
-        if (!v[i].p && http1_opaque(&c->in) < len)
+        if (!v[i].p && (c->door_in.kind || http1_opaque(&c->in) < len))
             return in_down(c, COUNT_DOWN_UNSEEN);
-        if (len && !scan(c, v[i].p, len, waits))
+        if (len && !(c->door_in.kind ? scan_door : scan)(c, v[i].p, len, waits))
             return false;
     }
     return true;
@@ -210,13 +259,32 @@ static void ignore_end(void *ctx, bool folded)
 }
 static const struct http1_sink nobody = {ignore_piece, ignore_field, ignore_piece, ignore_end};
 
+static bool answered_door(struct conn *c, const char *p, size_t n)
+{
+    for (size_t used = 0;; p += used, n -= used)
+        switch (inlet_scan(&c->door_out, p, n, &used, &nobody, NULL)) {
+        case INLET_END:
+            c->door_in.open = false;
+            if (c->now.xid)
+                close_exchange(c, true);
+            break;
+        case INLET_DOWN:
+            count(COUNT_DOWN_INLET);
+            return out_down(c);
+        default:
+            return true;
+        }
+}
+
 bool inbound_answered(struct conn *c, const char *p, size_t n)
 {
     if (c->out_down)
         return false;
     if (c->now.xid)
         flow_answered(c);
-    if (!p && http1_opaque(&c->out) < n) {
+    if (c->door_out.kind && p)
+        return answered_door(c, p, n);
+    if (!p && (c->door_out.kind || http1_opaque(&c->out) < n)) {
         count(COUNT_DOWN_UNSEEN);
         return out_down(c);
     }

@@ -12,7 +12,7 @@
 bool inbound_plausible(const char *p, size_t n);
 
 /** Make the connection a server side at the start of its stream. */
-void inbound_begin(struct conn *c);
+void inbound_begin(struct conn *c, const char *p, size_t n);
 
 /** Request bytes that arrived; `waits`: the read may have blocked by its flags.
  *  @return false when the connection turned out not to be ours (the caller abandons it) */

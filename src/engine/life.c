@@ -80,13 +80,17 @@ bool engine_on(void)
 /* --- numbers -------------------------------------------------------------------------------- */
 
 /* Replace what is known of a number. */
-static void set_kind(int fd, enum fd_kind kind)
+static void replace(int fd, enum fd_kind kind)
 {
-    if (fdtab_kind(fd) == FD_CONN && proc_is_vfork_child())
-        return;
     struct conn *old = fdtab_set(fd, on ? kind : FD_FOREIGN, NULL);
     if (old)
         conn_drop(old);
+}
+
+static void set_kind(int fd, enum fd_kind kind)
+{
+    if (fdtab_kind(fd) != FD_CONN || !proc_is_vfork_child())
+        replace(fd, kind);
 }
 
 static void set_kind_guarded(int fd, enum fd_kind kind)
@@ -136,7 +140,7 @@ void engine_closing(int fd)
     if (!guard_enter())
         return;
     if (closes_ours(fd))
-        set_kind(fd, FD_UNKNOWN);
+        replace(fd, FD_UNKNOWN);
     guard_leave();
 }
 
@@ -148,7 +152,7 @@ void engine_closing_range(unsigned first, unsigned last)
     if (first < (unsigned)top && !proc_is_vfork_child())
         for (int fd = (int)first; fd <= end; fd++)
             if (fdtab_kind(fd) > FD_FOREIGN)
-                set_kind(fd, FD_UNKNOWN);
+                replace(fd, FD_UNKNOWN);
     guard_leave();
 }
 

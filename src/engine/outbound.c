@@ -22,7 +22,7 @@ bool outbound_plausible(const char *p, size_t n)
 
 void outbound_begin(struct conn *c)
 {
-    c->role = ROLE_CLIENT;
+    CONN_SET(c->role, ROLE_CLIENT);
     http1_init(&c->out, HTTP1_REQUEST, false);
 }
 
@@ -57,48 +57,68 @@ static void address(struct conn *c, int fd)
     probe_peer(fd, &c->addr.family, &c->addr.port, c->addr.ip);
 }
 
-/* The exchange that surely owns this head, and by which rule; else the reason is counted. */
-static struct exchange_ref whose(struct conn *c)
+/* The exchange that surely owns this head, and by which rule; else the reason. */
+static struct exchange_ref whose(struct conn *c, unsigned *rule)
 {
-    unsigned reason;
-    struct exchange_ref ref = flow_current(&reason), bound = c->bound;
+    struct exchange_ref ref = flow_current(rule), bound = c->bound;
     c->bound.xid = 0; /* for the first request only */
     c->sent = flow_candidate();
     c->sent_by = &tb_guard;
     if (ref.xid) {
-        count(COUNT_RULE_THREAD);
+        *rule = COUNT_RULE_THREAD;
         return ref;
     }
-    bool idle = reason == COUNT_NONE_NO_INBOUND || reason == COUNT_NONE_WAITED;
-    if (idle && bound.xid && (engine_policy.best || c->bound_by == &tb_guard) && flow_open(bound)) {
-        count(COUNT_RULE_CONNECT);
+    bool idle = *rule == COUNT_NONE_NO_INBOUND || *rule == COUNT_NONE_WAITED;
+    bool mine = engine_policy.best || c->bound_by == &tb_guard;
+    if (idle && bound.xid && mine && flow_open(bound)) {
+        *rule = COUNT_RULE_CONNECT;
         return bound;
     }
-    count(reason);
-    return (struct exchange_ref){NULL, 0};
+    return ref;
 }
 
-/* Compose the lines of an exchange for the head in c->store. */
-static size_t compose(struct conn *c, struct exchange_ref ref, char *dst, size_t cap)
+/* What the program's own trace says of our decision. In shadow mode that is only counted. */
+static void compare(enum context_own own)
+{
+    if (own == CONTEXT_OWN_AGREES)
+        count(COUNT_OWN_RIGHT);
+    if (own != CONTEXT_OWN_CONTRADICTS)
+        return;
+    count(COUNT_OWN_WRONG);
+    if (!engine_policy.shadow)
+        flow_contradicted();
+}
+
+/* A server may keep an answer back while it works for the next request that it has read already
+ * (Apache httpd does: one packet for all the answers), so the exchange that is open on a pipelined
+ * connection is certain only when no other one waits.
+ *
+ * Compose the lines of an exchange for the head in c->store. @return their bytes, or 0: *result
+ * says why there are none. */
+static size_t compose(struct conn *c, struct exchange_ref ref, char *dst, size_t cap,
+                      unsigned *result)
 {
     struct conn *x = conn_acquire_ref(ref);
     if (!x) {
-        count(COUNT_NONE_STALE);
+        *result = COUNT_NONE_STALE;
+        return 0;
+    }
+    if (x->queued > 0) {
+        conn_unlock(x);
+        *result = COUNT_NONE_PIPELINED;
         return 0;
     }
     size_t n = 0;
-    bool contradicts = false;
+    enum context_own own = CONTEXT_OWN_SILENT;
     struct context_notes notes = {{0}};
-    struct context_out out = {&c->store->head, &engine_policy.peers, c->addr,
-                              c->out.method,   c->out.head_bytes,    c->out.head_lines};
+    struct context_out out = {&c->store->head,   &engine_policy.peers, c->addr, c->out.method,
+                              c->out.head_bytes, c->out.head_lines,    &c->memo};
     if (x->now.ctx)
-        n = context_compose(x->now.ctx, &out, dst, cap, &contradicts, &notes);
-    else
-        count(COUNT_NONE_EMPTY);
+        n = context_compose(x->now.ctx, &out, dst, cap, &own, &notes);
+    *result = n > 0 ? COUNT_INSERTED : x->now.ctx ? COUNT_NONE_COMPOSED : COUNT_NONE_EMPTY;
     conn_unlock(x);
     count_notes(COUNT_INSERT, &notes);
-    if (contradicts)
-        flow_contradicted();
+    compare(own);
     return n;
 }
 
@@ -113,44 +133,73 @@ static char *room(struct engine_send *s)
     return (char *)s->block + s->block_used;
 }
 
-/* The empty line of a request head begins at program offset `at`. */
-static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned flags)
+/* Plan the insertion of this exchange's lines at program offset `at`. @return what came of it. */
+static unsigned insert(struct conn *c, struct engine_send *s, size_t at, unsigned flags,
+                       struct exchange_ref ref)
 {
-    c->decided = true;
-    count(COUNT_REQUESTS_OUT);
-    if (context_app_identity(&c->store->head))
-        count(COUNT_RULE_APP);
-    struct exchange_ref ref = whose(c);
-    if (!ref.xid)
-        return;
-    if (flags & ENGINE_NO_EDIT) {
-        count(COUNT_NONE_FLAGS);
-        return;
-    }
-    if (!conn_verify(c, s->fd)) {
-        count(COUNT_NONE_IDENTITY);
-        return;
-    }
+    unsigned result;
+    if (flags & ENGINE_NO_EDIT)
+        return COUNT_NONE_FLAGS;
+    if (!conn_verify(c, s->fd))
+        return COUNT_NONE_IDENTITY;
     if (!conn_in_step(c, s->fd, true)) {
-        conn_poison(c, COUNT_DOWN_UNSEEN);
         c->out_down = true;
-        return;
+        return COUNT_DOWN_UNSEEN;
     }
     char *dst = room(s);
-    if (!dst) {
-        count(COUNT_NONE_MANY);
-        return;
-    }
+    if (!dst)
+        return COUNT_NONE_MANY;
     address(c, s->fd);
-    size_t n = compose(c, ref, dst, STORE_SIZE - s->block_used);
+    size_t n = compose(c, ref, dst, STORE_SIZE - s->block_used, &result);
     if (n == 0)
-        return;
-    if (engine_policy.shadow) {
-        count(COUNT_NONE_SHADOW);
-        return;
-    }
+        return result;
+    if (engine_policy.shadow)
+        return COUNT_NONE_SHADOW;
     s->block_used += n;
     s->e.ins[s->e.n++] = (struct edit_insertion){at, {dst, n}};
+    return COUNT_INSERTED;
+}
+
+/* For the account, where one is kept. */
+static void note(struct conn *c, struct exchange_ref ref, unsigned rule, unsigned result)
+{
+    struct page_event e = {.kind = PAGE_EVENT_OUT, .exchange = ref.xid};
+    address(c, c->fd);
+    e.family = c->addr.family;
+    e.port = c->addr.port;
+    memcpy(e.ip, c->addr.ip, sizeof(e.ip));
+    e.rule = (uint16_t)rule;
+    e.result = (uint16_t)result;
+    struct conn *x = conn_acquire_ref(ref);
+    if (x) {
+        if (x->now.ctx)
+            context_trace(x->now.ctx, e.trace);
+        conn_unlock(x);
+    }
+    page_note(&e);
+}
+
+/* The empty line of a request head begins at program offset `at`. INSERTED is counted when the
+ * kernel has taken the bytes. */
+static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned flags)
+{
+    unsigned rule, result;
+    bool own = context_app_identity(&c->store->head);
+    c->decided = true;
+    count(COUNT_REQUESTS_OUT);
+    if (own)
+        count(COUNT_RULE_APP);
+    struct exchange_ref ref = whose(c, &rule);
+    count(rule);
+    if (own && !ref.xid)
+        count(COUNT_OWN_MISSING);
+    result = ref.xid ? insert(c, s, at, flags, ref) : rule;
+    if (ref.xid && result == COUNT_DOWN_UNSEEN)
+        conn_poison(c, COUNT_DOWN_UNSEEN);
+    else if (ref.xid && result != COUNT_INSERTED)
+        count(result);
+    if (page_kept)
+        note(c, ref, rule, result);
 }
 
 /* --- scanning ------------------------------------------------------------------------------- */

@@ -64,7 +64,7 @@ int hook_fcntl64(int fd, int cmd, long arg)
 int hook_ioctl(int fd, unsigned long request, void *arg)
 {
     int r = REAL(ioctl)(fd, request, arg);
-    if (request == FIONBIO && !is_foreign(fd))
+    if ((unsigned)request == FIONBIO && !is_foreign(fd)) /* an int in musl */
         engine_flags(fd);
     return r;
 }

@@ -6,13 +6,17 @@
 
 #include "sys/next.h"
 
+/* -1, or NULL for the one that returns a pointer. */
+#define ABSENT(ret)                                                                                \
+    ((ret)(sizeof(ret) == sizeof(char *) && __builtin_types_compatible_p(ret, void *) ? 0 : -1))
+
 /* In a libc that lacks a function nobody can have linked against it; who looked it up with dlsym
  * and found ours is told what an old kernel would say. */
 #define HOOK(family, ret, name, params, args)                                                      \
     static ret absent_##name params                                                                \
     {                                                                                              \
         tb_errno_set(ENOSYS);                                                                      \
-        return (ret)-1;                                                                            \
+        return ABSENT(ret);                                                                        \
     }
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"

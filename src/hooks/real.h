@@ -27,6 +27,8 @@
 #include "engine/engine.h"
 #include "sys/errno.h"
 
+typedef void *pointer; /* one word, for the exports that are cut out of the list */
+
 struct real {
 #define HOOK(family, ret, name, params, args) ret(*name) params;
 #include "hooks/hooks.def"

@@ -2,6 +2,7 @@
 /* sock: where sockets come from. */
 #include "hooks/sock.h"
 
+#include "hooks/load.h"
 #include "hooks/through.h"
 
 #include <errno.h>
@@ -31,6 +32,12 @@ int hook_listen(int fd, int backlog)
     return REAL(listen)(fd, backlog);
 }
 
+static void accepted(int listener, int fd)
+{
+    load_check();
+    engine_accepted(listener, fd);
+}
+
 /* Errno is kept over engine_waiting() by the engine's callers' contract: a failed accept sets it
  * again, a good one does not read it. */
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
@@ -39,7 +46,7 @@ int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
         engine_waiting();
     int got = REAL(accept)(fd, addr, len);
     if (got >= 0)
-        engine_accepted(fd, got);
+        accepted(fd, got);
     return got;
 }
 
@@ -49,7 +56,7 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
         engine_waiting();
     int got = REAL(accept4)(fd, addr, len, flags);
     if (got >= 0)
-        engine_accepted(fd, got);
+        accepted(fd, got);
     return got;
 }
 

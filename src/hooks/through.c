@@ -186,12 +186,9 @@ bool call_flush_owed(int fd, int flags)
 {
     for (struct span owed = engine_owed(fd); owed.n > 0; owed = engine_owed(fd)) {
         ssize_t r = REAL(send)(fd, owed.p, owed.n, flags | MSG_NOSIGNAL);
-        if (r > 0)
-            engine_owed_sent(fd, (size_t)r);
-        else if (r < 0 && (tb_errno_get() == EAGAIN || tb_errno_get() == EINTR))
-            return false;
-        else
-            return true; /* the program's own call will meet the same error */
+        if (r <= 0) /* a broken pipe is the program's own call to meet, and its signal */
+            return r < 0 && tb_errno_get() == EPIPE;
+        engine_owed_sent(fd, (size_t)r);
     }
     return true;
 }

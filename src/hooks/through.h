@@ -30,7 +30,8 @@ struct call {
 ssize_t call_through(const struct call *c);
 
 /** Send what is owed on this number before other bytes may leave.
- *  @return false: it did not fit (errno says why); nothing else may be sent. */
+ *  @return false: it did not leave (errno says why, be it EAGAIN or ENOBUFS); nothing else may be
+ *  sent. */
 bool call_flush_owed(int fd, int flags);
 
 #endif

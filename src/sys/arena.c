@@ -2,7 +2,9 @@
 /*
  * arena: see arena.h. Chunks of 256 KiB and more are added when a pool is
  * empty. A block is named by its index, so that a name and a tag fit one
- * 64-bit word; the link of a free block is its own first word.
+ * 64-bit word. The links of the free blocks lie behind the blocks of their chunk:
+ * a thread that is about to take a block may still read its link when another has
+ * taken it and writes into it, so the two are no memory in common.
  */
 #include "sys/arena.h"
 
@@ -34,15 +36,25 @@ static uint32_t chunk_blocks(const struct arena_pool *pool, uint32_t chunk)
     return bytes / pool->size;
 }
 
-static void *block_at(struct arena_pool *pool, uint32_t index)
+/* Where a block lies, and its link. */
+struct place {
+    void *block;
+    uint32_t *link;
+};
+
+static struct place place_of(struct arena_pool *pool, uint32_t index)
 {
     for (uint32_t c = 0; c < CHUNKS; c++) {
         uint32_t n = chunk_blocks(pool, c);
-        if (index < n)
-            return __atomic_load_n(&pool->chunk[c], __ATOMIC_ACQUIRE) + (size_t)index * pool->size;
+        if (index < n) {
+            char *at = __atomic_load_n(&pool->chunk[c], __ATOMIC_ACQUIRE);
+            char *links = at + (size_t)n * pool->size;
+            return (struct place){at + (size_t)index * pool->size,
+                                  (uint32_t *)(void *)links + index};
+        }
         index -= n;
     }
-    return NULL;
+    return (struct place){NULL, NULL};
 }
 
 static uint32_t index_of(struct arena_pool *pool, const void *block)
@@ -65,21 +77,22 @@ static void *pop(struct arena_pool *pool)
         uint32_t first = (uint32_t)head;
         if (!first)
             return NULL;
-        void *block = block_at(pool, first - 1);
+        struct place p = place_of(pool, first - 1);
         /* May be stale if another thread took the block: then the tag has changed. */
-        uint32_t next = __atomic_load_n((uint32_t *)block, __ATOMIC_RELAXED);
+        uint32_t next = __atomic_load_n(p.link, __ATOMIC_RELAXED);
         uint64_t to = ((head >> 32) + 1) << 32 | next;
         if (__atomic_compare_exchange_n(&pool->head, &head, to, 0, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE))
-            return block;
+            return p.block;
     }
 }
 
-static void push(struct arena_pool *pool, void *block, uint32_t index)
+static void push(struct arena_pool *pool, uint32_t index)
 {
     uint64_t head = __atomic_load_n(&pool->head, __ATOMIC_ACQUIRE), to;
+    uint32_t *link = place_of(pool, index).link;
     do {
-        __atomic_store_n((uint32_t *)block, (uint32_t)head, __ATOMIC_RELAXED);
+        __atomic_store_n(link, (uint32_t)head, __ATOMIC_RELAXED);
         to = ((head >> 32) + 1) << 32 | (index + 1);
     } while (!__atomic_compare_exchange_n(&pool->head, &head, to, 0, __ATOMIC_ACQ_REL,
                                           __ATOMIC_ACQUIRE));
@@ -88,7 +101,8 @@ static void push(struct arena_pool *pool, void *block, uint32_t index)
 /* Add the next chunk. */
 static int grow(struct arena_pool *pool, uint32_t c)
 {
-    size_t bytes = ((size_t)chunk_blocks(pool, c) * pool->size + 4095) & ~(size_t)4095;
+    size_t each = pool->size + sizeof(uint32_t);
+    size_t bytes = (chunk_blocks(pool, c) * each + 4095) & ~(size_t)4095;
     if (__atomic_add_fetch(&mapped, (uint32_t)bytes, __ATOMIC_RELAXED) > ARENA_MAX) {
         __atomic_sub_fetch(&mapped, (uint32_t)bytes, __ATOMIC_RELAXED);
         return 0;
@@ -118,7 +132,7 @@ static void *cut(struct arena_pool *pool)
             return NULL;
         if (__atomic_compare_exchange_n(&pool->cut, &index, index + 1, 0, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED))
-            return block_at(pool, index);
+            return place_of(pool, index).block;
     }
 }
 
@@ -133,6 +147,6 @@ bool arena_release(struct arena_pool *pool, void *block)
     uint32_t index = index_of(pool, block);
     if (index == UINT32_MAX)
         return false;
-    push(pool, block, index);
+    push(pool, index);
     return true;
 }

@@ -53,6 +53,18 @@ static void note(struct elfwalk *w, const Elf64_Dyn *d)
     case DT_VERSYM:
         w->versym = pointer(w, d->d_un.d_ptr);
         break;
+    case DT_RELA:
+        w->rela[0] = pointer(w, d->d_un.d_ptr);
+        break;
+    case DT_RELASZ:
+        w->rela_n[0] = d->d_un.d_val;
+        break;
+    case DT_JMPREL:
+        w->rela[1] = pointer(w, d->d_un.d_ptr);
+        break;
+    case DT_PLTRELSZ:
+        w->rela_n[1] = d->d_un.d_val;
+        break;
     default:
         break;
     }
@@ -62,7 +74,8 @@ bool elfwalk_open(struct elfwalk *w, uintptr_t dyn, size_t n)
 {
     Elf64_Dyn d;
     w->symtab = w->strtab = w->gnu_hash = w->sysv_hash = w->versym = 0;
-    w->strsz = 0;
+    w->strsz = w->rela_n[0] = w->rela_n[1] = 0;
+    w->rela[0] = w->rela[1] = 0;
     for (; n >= sizeof(d) && word(w, dyn, &d, sizeof(d)) && d.d_tag != DT_NULL;
          dyn += sizeof(d), n -= sizeof(d))
         note(w, &d);
@@ -165,4 +178,56 @@ uintptr_t elfwalk_find(const struct elfwalk *w, const char *name, bool *ifunc)
 {
     *ifunc = false;
     return w->gnu_hash ? find_gnu(w, name, ifunc) : find_sysv(w, name, ifunc);
+}
+
+#if defined(__x86_64__)
+#define SLOT_PLT  R_X86_64_JUMP_SLOT
+#define SLOT_DATA R_X86_64_GLOB_DAT
+#elif defined(__aarch64__)
+#define SLOT_PLT  R_AARCH64_JUMP_SLOT
+#define SLOT_DATA R_AARCH64_GLOB_DAT
+#elif defined(__riscv)
+/* There is no GLOB_DAT: an R_RISCV_64 may be a pointer in the program's own data, too. */
+#define SLOT_PLT  R_RISCV_JUMP_SLOT
+#define SLOT_DATA R_RISCV_JUMP_SLOT
+#endif
+
+/* Which of the names an undefined symbol has; n: none. */
+static unsigned which(const struct elfwalk *w, uint32_t index, const char *const *names, unsigned n)
+{
+    Elf64_Sym s;
+    unsigned i = n;
+    if (word(w, w->symtab + (uintptr_t)index * sizeof(s), &s, sizeof(s)) && s.st_shndx == SHN_UNDEF)
+        for (i = 0; i < n && !named(w, s.st_name, names[i]);)
+            i++;
+    return i;
+}
+
+bool elfwalk_next_slot(const struct elfwalk *w, const char *const *names, unsigned n, size_t *from,
+                       struct elfwalk_slot *slot)
+{
+    size_t first = w->rela[0] ? w->rela_n[0] / sizeof(Elf64_Rela) : 0;
+    size_t all = first + (w->rela[1] ? w->rela_n[1] / sizeof(Elf64_Rela) : 0);
+    for (; *from < all; ++*from) {
+        Elf64_Rela r;
+        bool second = *from >= first;
+        uintptr_t at = w->rela[second] + (*from - (second ? first : 0)) * sizeof(r);
+        if (!word(w, at, &r, sizeof(r))) { /* whatever its size says: this table ends here */
+            if (second)
+                return false;
+            *from = first - 1;
+            continue;
+        }
+        unsigned type = (unsigned)ELF64_R_TYPE(r.r_info);
+        if ((type != SLOT_PLT && type != SLOT_DATA) || r.r_addend != 0)
+            continue;
+        slot->name = which(w, (uint32_t)ELF64_R_SYM(r.r_info), names, n);
+        slot->at = w->base + r.r_offset;
+        slot->plt = type == SLOT_PLT;
+        if (slot->name < n && mem(w, slot->at, sizeof(uintptr_t)) && slot->at % 8 == 0) {
+            ++*from;
+            return true;
+        }
+    }
+    return false;
 }

@@ -29,6 +29,8 @@ struct elfwalk {
     /* From the dynamic section; 0: absent */
     uintptr_t symtab, strtab, gnu_hash, sysv_hash, versym;
     size_t strsz;
+    uintptr_t rela[2]; /* DT_RELA, DT_JMPREL */
+    size_t rela_n[2];  /* in bytes */
 };
 
 /** Read the dynamic section (n bytes at dyn, itself checked against the segments).
@@ -39,5 +41,17 @@ bool elfwalk_open(struct elfwalk *w, uintptr_t dyn, size_t n);
  *  @param ifunc  out: the address is that of a resolver
  *  @return its address, 0: not found */
 uintptr_t elfwalk_find(const struct elfwalk *w, const char *name, bool *ifunc);
+
+/** A slot of the object that is to hold the address of a function defined elsewhere. */
+struct elfwalk_slot {
+    uintptr_t at;
+    unsigned name; /* index in the caller's list */
+    bool plt;      /* of a procedure linkage table: may still be unbound */
+};
+
+/** Go through the relocations for slots of these names. @param from in and out: where to go on;
+ * begin with 0. @return false: no more */
+bool elfwalk_next_slot(const struct elfwalk *w, const char *const *names, unsigned n, size_t *from,
+                       struct elfwalk_slot *slot);
 
 #endif

@@ -1,29 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* page: see page.h. Any failure ends in private memory. */
+/* page: see page.h. Any failure ends in private memory, which nobody reads. */
 #include "sys/page.h"
 
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "sys/arena.h"
+#include "sys/probe.h"
 #include "sys/proc.h"
 #include "sys/raw.h"
 
-#define PATH 4200
+#define PATH   4200
+#define YIELDS 1000 /* for another thread to map a file */
+
+_Static_assert(sizeof(struct page_event) == 64 &&
+                   PAGE_EVENTS * 64 + 64 + PAGE_RING_AT <= PAGE_BYTES,
+               "the ring fits");
+
+bool page_kept;
 
 static const char *directory;
 static const char *const *names;
 static unsigned counters;
-static uint64_t *now;   /* the counters of this process */
-static uint32_t now_of; /* the epoch they were made in */
+static char *now; /* the page of this process */
+static uint32_t counters_at;
+static uint32_t now_of;   /* the epoch they were made in */
+static uint32_t begun_in; /* the last epoch in which that was begun */
 
 void page_init(const char *dir, const char *const *list, unsigned n)
 {
     directory = dir && *dir ? dir : NULL;
     names = list;
     __atomic_store_n(&counters, n, __ATOMIC_RELEASE);
+    __atomic_store_n(&page_kept, directory != NULL, __ATOMIC_RELEASE);
 }
 
 static size_t put(char *to, size_t at, const char *s)
@@ -65,47 +77,112 @@ static void *map_file(void)
 /* @return where the counters begin; 0: the names do not fit */
 static size_t write_names(char *page)
 {
-    struct page_head head = {PAGE_MAGIC, PAGE_VERSION, PAGE_BYTES, counters, 0, 0, 0};
+    struct page_head head = {.magic = PAGE_MAGIC,
+                             .version = PAGE_VERSION,
+                             .bytes = PAGE_BYTES,
+                             .counters = counters,
+                             .pid = (uint32_t)proc_pid(),
+                             .events = PAGE_EVENTS,
+                             .ring_at = PAGE_RING_AT,
+                             .event_bytes = sizeof(struct page_event)};
     size_t at = sizeof(head);
     for (unsigned i = 0; i < counters; i++)
-        for (const char *s = names[i];; s++) {
-            if (at >= PAGE_BYTES)
+        for (const char *c = names[i];; c++) {
+            if (at >= PAGE_RING_AT)
                 return 0;
-            page[at++] = *s;
-            if (!*s)
+            page[at++] = *c;
+            if (!*c)
                 break;
         }
     head.names_bytes = (uint32_t)(at - sizeof(head));
-    head.pid = (uint32_t)proc_pid();
     at = (at + 7) & ~(size_t)7;
-    if (at + counters * sizeof(uint64_t) > PAGE_BYTES)
+    if (at + counters * sizeof(uint64_t) > PAGE_RING_AT)
         return 0;
-    memcpy(page, &head, sizeof(head));
+    memcpy(page + 8, (char *)&head + 8, sizeof(head) - 8);
+    __atomic_store_n((uint64_t *)(void *)page, head.magic, __ATOMIC_RELEASE);
     return at;
 }
 
-/* The first count of a process. Of two threads that race one page is left unused. */
-static uint64_t *begin(void)
+static char *current(void)
 {
-    char *page = directory ? map_file() : NULL;
+    char *page = __atomic_load_n(&now, __ATOMIC_ACQUIRE);
+    return page && __atomic_load_n(&now_of, __ATOMIC_ACQUIRE) == proc_epoch() ? page : NULL;
+}
+
+/* Another thread makes the page, or the code that this signal handler interrupted: then its counts
+ * are lost. */
+static char *await(void)
+{
+    char *page = current();
+    for (int i = 0; i < YIELDS && !page; i++) {
+        probe_yield();
+        page = current();
+    }
+    return page;
+}
+
+/* The first count of a process. Only one thread may begin: the file that another has made would be
+ * a name that exists, and what was counted in private memory instead would never be seen. */
+static char *begin(void)
+{
+    uint32_t epoch = proc_epoch(), last = __atomic_load_n(&begun_in, __ATOMIC_RELAXED);
+    if (last == epoch || !__atomic_compare_exchange_n(&begun_in, &last, epoch, 0, __ATOMIC_RELAXED,
+                                                      __ATOMIC_RELAXED))
+        return await();
+    char *page = map_file();
     if (!page)
         page = arena_map(PAGE_BYTES);
     size_t at = page ? write_names(page) : 0;
     if (!at)
         return NULL;
-    __atomic_store_n(&now, (uint64_t *)(void *)(page + at), __ATOMIC_RELEASE);
-    __atomic_store_n(&now_of, proc_epoch(), __ATOMIC_RELEASE);
-    return (uint64_t *)(void *)(page + at);
+    __atomic_store_n(&counters_at, (uint32_t)at, __ATOMIC_RELAXED);
+    __atomic_store_n(&now, page, __ATOMIC_RELEASE);
+    __atomic_store_n(&now_of, epoch, __ATOMIC_RELEASE);
+    return page;
 }
 
-void page_add(unsigned id, uint64_t n)
+static char *page_of_process(void)
 {
-    if (id >= __atomic_load_n(&counters, __ATOMIC_ACQUIRE))
-        return;
     proc_check();
-    uint64_t *c = __atomic_load_n(&now, __ATOMIC_ACQUIRE);
-    if (!c || __atomic_load_n(&now_of, __ATOMIC_ACQUIRE) != proc_epoch())
-        c = begin();
-    if (c)
-        __atomic_add_fetch(&c[id], n, __ATOMIC_RELAXED);
+    char *page = current();
+    return page ? page : begin();
+}
+
+void page_add_kept(unsigned id, uint64_t n)
+{
+    char *page = id < __atomic_load_n(&counters, __ATOMIC_ACQUIRE) ? page_of_process() : NULL;
+    if (page)
+        __atomic_add_fetch(
+            (uint64_t *)(void *)(page + __atomic_load_n(&counters_at, __ATOMIC_RELAXED)) + id, n,
+            __ATOMIC_RELAXED);
+}
+
+/* libc's clock costs no system call; where a program has no libc its events have no time. */
+extern int clock_gettime(clockid_t clock, struct timespec *t) __attribute__((weak));
+
+static uint64_t time_now(void)
+{
+    struct timespec t;
+    if (!clock_gettime || clock_gettime(CLOCK_REALTIME, &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Two writers whose numbers lie PAGE_EVENTS apart may meet in one slot; the later number stands,
+ * its content may be mixed. That takes 512 decisions while one is being noted. */
+void page_note(struct page_event *e)
+{
+    char *page = page_of_process();
+    if (!page)
+        return;
+    char *ring = page + PAGE_RING_AT;
+    uint64_t n = __atomic_add_fetch((uint64_t *)(void *)ring, 1, __ATOMIC_RELAXED);
+    struct page_event *slot = (struct page_event *)(void *)(ring + 64) + (n - 1) % PAGE_EVENTS;
+    e->seq = 0;
+    e->time = time_now();
+    __atomic_store_n(&slot->seq, 0, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    memcpy((char *)slot + sizeof(slot->seq), (char *)e + sizeof(e->seq),
+           sizeof(*e) - sizeof(e->seq));
+    __atomic_store_n(&slot->seq, n, __ATOMIC_RELEASE);
 }

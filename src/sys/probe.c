@@ -91,21 +91,20 @@ static bool ended(const struct tcp_info *ti)
            ti->tcpi_state != FIN_WAIT2;
 }
 
-/* Two questions, between which more may arrive: ask until nothing did. */
-bool probe_consumed(int fd, uint64_t *n)
+/* Two questions, between which more may arrive: then the difference is too small, and both are
+ * asked again. */
+int probe_consumed(int fd, uint64_t n)
 {
-    struct tcp_info before, after;
     for (int i = 0; i < 4; i++) {
+        struct tcp_info ti;
         int unread;
-        size_t need = offsetof(struct tcp_info, tcpi_bytes_received) + 8;
-        if (!tcp_info(fd, &before, need) || raw3(SYS_ioctl, fd, FIONREAD, (long)&unread) < 0 ||
-            !tcp_info(fd, &after, need))
-            return false;
-        *n = after.tcpi_bytes_received - (unsigned)unread - ended(&after);
-        if (before.tcpi_bytes_received == after.tcpi_bytes_received)
-            return true;
+        if (!tcp_info(fd, &ti, offsetof(struct tcp_info, tcpi_bytes_received) + 8) ||
+            raw3(SYS_ioctl, fd, FIONREAD, (long)&unread) < 0)
+            return -1;
+        if (ti.tcpi_bytes_received - (unsigned)unread - ended(&ti) == n)
+            return 1;
     }
-    return false;
+    return 0;
 }
 
 int probe_listens(int fd)
@@ -118,8 +117,7 @@ int probe_listens(int fd)
 
 bool probe_stream_start(int fd, size_t n)
 {
-    uint64_t consumed;
-    return probe_consumed(fd, &consumed) && consumed == n;
+    return probe_consumed(fd, n) == 1;
 }
 
 /* rt_sigprocmask copies the set in before it looks at `how`, so an impossible `how` makes it a pure

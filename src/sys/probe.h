@@ -19,10 +19,12 @@ bool probe_blocks(int fd);
 /** The connected peer: family 4, 6 or 1 (unix), port in host order; family 0 if there is none. */
 void probe_peer(int fd, uint8_t *family, uint16_t *port, uint8_t ip[16]);
 
-/** How many bytes were ever sent on this TCP stream, or read from it, by whatever call of whatever
- *  process? False: not TCP, or a kernel before 4.19. */
+/** How many bytes were ever sent on this TCP stream, by whatever call of whatever process? False:
+ * not TCP, or a kernel before 4.19. */
 bool probe_sent(int fd, uint64_t *n);
-bool probe_consumed(int fd, uint64_t *n);
+
+/** Have exactly n bytes ever been read from this TCP stream? 1 yes, 0 no, -1 it cannot be told. */
+int probe_consumed(int fd, uint64_t n);
 
 /** Is it a listening socket? -1: not even a socket. */
 int probe_listens(int fd);

@@ -13,7 +13,11 @@
 
 int *proc_word;
 uint32_t proc_life; /* how many forks lie behind */
-static int unwiped; /* the same word where the kernel cannot wipe */
+int proc_unwiped;   /* the same word where the kernel cannot wipe, or gives no page */
+
+/* Between the two no other thread of the child may take the parent's epoch for its own. */
+#define BEGINNING (-1)
+#define TURNS     1000
 
 static int *pid_word(void)
 {
@@ -26,10 +30,10 @@ static int *pid_word(void)
         fresh = NULL;
     }
     if (!fresh)
-        fresh = &unwiped;
+        fresh = &proc_unwiped;
     if (__atomic_compare_exchange_n(&proc_word, &p, fresh, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return fresh;
-    if (fresh != &unwiped)
+    if (fresh != &proc_unwiped)
         arena_unmap(fresh, 4096);
     return p;
 }
@@ -37,18 +41,25 @@ static int *pid_word(void)
 bool proc_begin(void)
 {
     int *word = pid_word(), none = 0;
-    if (__atomic_load_n(word, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(word, &none, BEGINNING, 0, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_ACQUIRE)) {
+        for (int i = 0; i < TURNS && __atomic_load_n(word, __ATOMIC_ACQUIRE) == BEGINNING; i++)
+            raw0(SYS_sched_yield);
         return false;
-    int pid = (int)raw0(SYS_getpid);
-    if (!__atomic_compare_exchange_n(word, &none, pid, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        return false;
+    }
     __atomic_add_fetch(&proc_life, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(word, (int)raw0(SYS_getpid), __ATOMIC_RELEASE);
     return true;
 }
 
 int proc_pid(void)
 {
     return __atomic_load_n(pid_word(), __ATOMIC_RELAXED);
+}
+
+bool proc_is_unwiped_child(void)
+{
+    return proc_pid() != (int)raw0(SYS_getpid);
 }
 
 bool proc_is_vfork_child(void)

@@ -12,6 +12,8 @@
 #include "sys/arch/x86_64/raw6.h"
 #elif defined(__aarch64__)
 #include "sys/arch/aarch64/raw6.h"
+#elif defined(__riscv) && __riscv_xlen == 64
+#include "sys/arch/riscv64/raw6.h"
 #else
 #error "no raw6.h for this CPU: write src/sys/arch/<cpu>/raw6.h"
 #endif

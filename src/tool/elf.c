@@ -14,6 +14,8 @@
 #define THIS_MACHINE EM_X86_64
 #elif defined(__aarch64__)
 #define THIS_MACHINE EM_AARCH64
+#elif defined(__riscv)
+#define THIS_MACHINE EM_RISCV
 #else
 #define THIS_MACHINE EM_NONE
 #endif

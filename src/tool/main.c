@@ -26,6 +26,8 @@ static const struct {
      "say whether the library can work in a program, and why not"},
     {"stats", verb_stats, "[--json] [DIR]",
      "print the counters of the processes under TRACEBATON_DIR"},
+    {"why", verb_why, "[--json] [--pid PID] [DIR]",
+     "print the last decisions: which rule, or why none"},
     {"headers", verb_headers, "", "print the headers carried under the current environment"},
     {"version", verb_version, "", "print the version"},
     {"help", verb_help, "", "print this text"},

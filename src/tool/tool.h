@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "sys/page.h"
 
 /** A verb: argv[0] is its name. @return the exit status */
 typedef int (*verb_fn)(int argc, char **argv);
@@ -12,7 +15,23 @@ typedef int (*verb_fn)(int argc, char **argv);
 int verb_run(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_stats(int argc, char **argv);
+int verb_why(int argc, char **argv);
 int verb_headers(int argc, char **argv);
+
+#define TOOL_COUNTERS 512
+
+/** The account of one process, as it was when it was read. */
+struct tool_page {
+    struct page_head head;
+    unsigned counters;
+    const char *name[TOOL_COUNTERS];
+    uint64_t value[TOOL_COUNTERS];
+    char bytes[PAGE_BYTES];
+};
+typedef void (*tool_page_fn)(const struct tool_page *page, void *ctx);
+
+/** Read all pages of a directory. @return 0; -1: it cannot be read (said on stderr) */
+int tool_pages(const char *dir, tool_page_fn each, void *ctx);
 
 /** Where libtracebaton.so is: TRACEBATON_LIB, beside the command, or ../lib/tracebaton. NULL: not
  *  found. The caller frees it. */

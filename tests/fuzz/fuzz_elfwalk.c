@@ -47,11 +47,20 @@ static int one(const uint8_t *data, size_t n)
     if (len)
         memcpy(image, data + HEAD, len);
     struct elfwalk w = {.base = (uintptr_t)image, .nseg = 2};
-    size_t cut = len ? number(data) % (len + 1) : 0, gap = cut < len ? number(data + 3) % (len - cut + 1) : 0;
+    size_t cut = len ? number(data) % (len + 1) : 0,
+           gap = cut < len ? number(data + 3) % (len - cut + 1) : 0;
     w.seg[0] = (struct elfwalk_segment){(uintptr_t)image, cut};
     w.seg[1] = (struct elfwalk_segment){(uintptr_t)image + cut + gap, len - cut - gap};
     if (!elfwalk_open(&w, (uintptr_t)image + number(data + 6), number(data + 9)))
         return 0;
+    struct elfwalk_slot slot;
+    for (size_t from = 0;
+         elfwalk_next_slot(&w, names, sizeof(names) / sizeof(names[0]), &from, &slot);)
+        if (slot.name >= sizeof(names) / sizeof(names[0]) || slot.at % 8 != 0 ||
+            slot.at - (uintptr_t)image > len - 8) {
+            printf("not ok fuzz_elfwalk: a slot outside the image\n");
+            abort();
+        }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         bool ifunc;
         uintptr_t at = elfwalk_find(&w, names[i], &ifunc);
@@ -112,9 +121,16 @@ static void append(struct builder *b, int64_t tag, const void *p, size_t n)
 static const char strings[] = "\0read\0write\0_start\0close";
 static const Elf64_Sym symbols[] = {
     {0},
-    {.st_name = 1, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = 1, .st_value = 0x100, .st_size = 8},
+    {.st_name = 1,
+     .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+     .st_shndx = 1,
+     .st_value = 0x100,
+     .st_size = 8},
     {.st_name = 6, .st_info = ELF64_ST_INFO(STB_WEAK, STT_FUNC), .st_shndx = 1, .st_value = 0x200},
-    {.st_name = 12, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_GNU_IFUNC), .st_shndx = 1, .st_value = 0x300},
+    {.st_name = 12,
+     .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_GNU_IFUNC),
+     .st_shndx = 1,
+     .st_value = 0x300},
     {.st_name = 19, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = 0}};
 
 static void build(struct builder *b, int gnu)
@@ -130,7 +146,8 @@ static void build(struct builder *b, int gnu)
     b->n = 8 * sizeof(Elf64_Dyn); /* the dynamic section comes first */
     append(b, DT_SYMTAB, symbols, sizeof(symbols));
     append(b, DT_STRTAB, strings, sizeof(strings));
-    append(b, gnu ? DT_GNU_HASH : DT_HASH, gnu ? gnu_table : sysv, gnu ? sizeof(gnu_table) : sizeof(sysv));
+    append(b, gnu ? DT_GNU_HASH : DT_HASH, gnu ? gnu_table : sysv,
+           gnu ? sizeof(gnu_table) : sizeof(sysv));
     append(b, DT_VERSYM, versym, sizeof(versym));
     b->dyn[b->ndyn++] = (Elf64_Dyn){.d_tag = DT_STRSZ, .d_un.d_val = sizeof(strings)};
     memcpy(b->data + HEAD, b->dyn, sizeof(b->dyn));
@@ -149,15 +166,18 @@ static int sane(int gnu)
     struct elfwalk w = {.base = (uintptr_t)image, .nseg = 1, .seg = {{(uintptr_t)image, b.n}}};
     int ok = elfwalk_open(&w, (uintptr_t)image, sizeof(b.dyn)) &&
              elfwalk_find(&w, "read", &ifunc) == w.base + 0x100 && !ifunc &&
-             elfwalk_find(&w, "write", &ifunc) == w.base + 0x200 && !elfwalk_find(&w, "_start", &ifunc) &&
-             !elfwalk_find(&w, "close", &ifunc) && !elfwalk_find(&w, "nothing", &ifunc);
-    printf(ok ? "ok elfwalk-finds-in-%s\n" : "not ok elfwalk-finds-in-%s: it does not\n", gnu ? "gnu-hash" : "sysv-hash");
+             elfwalk_find(&w, "write", &ifunc) == w.base + 0x200 &&
+             !elfwalk_find(&w, "_start", &ifunc) && !elfwalk_find(&w, "close", &ifunc) &&
+             !elfwalk_find(&w, "nothing", &ifunc);
+    printf(ok ? "ok elfwalk-finds-in-%s\n" : "not ok elfwalk-finds-in-%s: it does not\n",
+           gnu ? "gnu-hash" : "sysv-hash");
     return ok;
 }
 
 static void mutate(struct builder *b)
 {
-    static const uint64_t odd[] = {0, 1, 0x7f, 0xff, 0x7fffffff, 0x80000000, 0xffffffff, 0xffffffffffffffff};
+    static const uint64_t odd[] = {0,          1,          0x7f,       0xff,
+                                   0x7fffffff, 0x80000000, 0xffffffff, 0xffffffffffffffff};
     for (uint64_t n = 1 + roll(4); n > 0; n--) {
         size_t at = HEAD + roll(b->n), width = (size_t)1 << roll(4);
         uint64_t v = roll(3) ? odd[roll(8)] : roll(0) ^ seed;

@@ -8,7 +8,8 @@ static void talk(void)
 {
     int fd[2];
     char c = 'x';
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) || write(fd[0], &c, 1) != 1 || read(fd[1], &c, 1) != 1)
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) || write(fd[0], &c, 1) != 1 ||
+        read(fd[1], &c, 1) != 1)
         _exit(9);
     close(fd[0]);
     close(fd[1]);

@@ -37,7 +37,8 @@ static void setup(void)
     pair(io);
 }
 
-/* --- errors ------------------------------------------------------------------------------------ */
+/* --- errors ------------------------------------------------------------------------------------
+ */
 
 static void bad_numbers(void)
 {
@@ -48,11 +49,16 @@ static void bad_numbers(void)
     int numbers[] = {-1, 999, 70000, 1048576, 2000000000};
     for (int i = 0; i < 5; i++) {
         int fd = numbers[i];
-        SHOW(read(fd, b, 1)), SHOW(write(fd, b, 1)), SHOW(recv(fd, b, 1, 0)), SHOW(send(fd, b, 1, 0));
-        SHOW(readv(fd, &v, 1)), SHOW(writev(fd, &v, 1)), SHOW(recvmsg(fd, &m, 0)), SHOW(sendmsg(fd, &m, 0));
-        SHOW(recvmmsg(fd, &mm, 1, 0, NULL)), SHOW(sendmmsg(fd, &mm, 1, 0)), SHOW(recvfrom(fd, b, 1, 0, NULL, NULL));
-        SHOW(sendto(fd, b, 1, 0, NULL, 0)), SHOW(close(fd)), SHOW(dup(fd)), SHOW(dup2(fd, 9)), SHOW(dup3(fd, 9, 0));
-        SHOW(fcntl(fd, F_GETFL)), SHOW(fcntl(fd, F_DUPFD, 5)), SHOW(shutdown(fd, 2)), SHOW(accept(fd, NULL, NULL));
+        SHOW(read(fd, b, 1)), SHOW(write(fd, b, 1)), SHOW(recv(fd, b, 1, 0)),
+            SHOW(send(fd, b, 1, 0));
+        SHOW(readv(fd, &v, 1)), SHOW(writev(fd, &v, 1)), SHOW(recvmsg(fd, &m, 0)),
+            SHOW(sendmsg(fd, &m, 0));
+        SHOW(recvmmsg(fd, &mm, 1, 0, NULL)), SHOW(sendmmsg(fd, &mm, 1, 0)),
+            SHOW(recvfrom(fd, b, 1, 0, NULL, NULL));
+        SHOW(sendto(fd, b, 1, 0, NULL, 0)), SHOW(close(fd)), SHOW(dup(fd)), SHOW(dup2(fd, 9)),
+            SHOW(dup3(fd, 9, 0));
+        SHOW(fcntl(fd, F_GETFL)), SHOW(fcntl(fd, F_DUPFD, 5)), SHOW(shutdown(fd, 2)),
+            SHOW(accept(fd, NULL, NULL));
         SHOW(sendfile(fd, 0, NULL, 1)), SHOW(splice(fd, NULL, 1, NULL, 1, 0)), SHOW(listen(fd, 1));
     }
 }
@@ -67,7 +73,8 @@ static void bad_pointers(void)
     setup();
     raw_write(io[1], "0123456789", 10);
     SHOW(write(io[0], bad, 10)), SHOW(send(io[0], bad, 10, 0)), SHOW(writev(io[0], (void *)bad, 2));
-    SHOW(sendmsg(io[0], (void *)bad, 0)), SHOW(sendmmsg(io[0], (void *)bad, 1, 0)), SHOW(read(io[0], bad, 10) < 0);
+    SHOW(sendmsg(io[0], (void *)bad, 0)), SHOW(sendmmsg(io[0], (void *)bad, 1, 0)),
+        SHOW(read(io[0], bad, 10) < 0);
     SHOW(write(io[0], head, sizeof(head) - 1));
     SHOW(writev(io[0], v, 2)), SHOW(sendmsg(io[0], &m, 0)), SHOW(sendmmsg(io[0], &mm, 1, 0));
     mprotect(edge + 4096, 4096, PROT_NONE);
@@ -83,13 +90,16 @@ static void lengths(void)
 {
     char b[64] = "";
     setup();
-    SHOW(write(io[0], b, 0)), SHOW(send(io[0], b, 0, 0)), SHOW(write(io[0], head, 3)), SHOW(write(io[0], "", 0));
+    SHOW(write(io[0], b, 0)), SHOW(send(io[0], b, 0, 0)), SHOW(write(io[0], head, 3)),
+        SHOW(write(io[0], "", 0));
     SHOW(write(io[0], head + 3, sizeof(head) - 4)), SHOW(raw_drain(io[1], b, sizeof(b)));
     raw_write(io[1], "abcdef", 6);
-    SHOW(recv(io[0], b, 0, 0)), SHOW(recv(io[0], b, 3, MSG_PEEK)), SHOW(recv(io[0], b, 3, MSG_TRUNC));
+    SHOW(recv(io[0], b, 0, 0)), SHOW(recv(io[0], b, 3, MSG_PEEK)),
+        SHOW(recv(io[0], b, 3, MSG_TRUNC));
     SHOW(recv(io[0], b, 3, MSG_WAITALL)), SHOW(recv(io[0], b, 3, MSG_DONTWAIT));
     raw_write(in[1], "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nab", 40);
-    SHOW(recv(in[0], b, 64, MSG_PEEK)), SHOW(read(in[0], b, 64)), SHOW(recv(in[0], b, 1, MSG_DONTWAIT));
+    SHOW(recv(in[0], b, 64, MSG_PEEK)), SHOW(read(in[0], b, 64)),
+        SHOW(recv(in[0], b, 1, MSG_DONTWAIT));
     raw_close(io[1]);
     signal(SIGPIPE, SIG_IGN);
     SHOW(write(io[0], head, 5)), SHOW(send(io[0], head, 5, MSG_NOSIGNAL)), SHOW(read(io[0], b, 5));
@@ -106,7 +116,8 @@ static void broken_pipe(void)
     setup();
     signal(SIGPIPE, on_signal);
     raw_close(io[1]);
-    SHOW(write(io[0], head, sizeof(head) - 1)), SHOW(send(io[0], head, 5, MSG_NOSIGNAL)), SHOW(writev(io[0], NULL, 0));
+    SHOW(write(io[0], head, sizeof(head) - 1)), SHOW(send(io[0], head, 5, MSG_NOSIGNAL)),
+        SHOW(writev(io[0], NULL, 0));
 }
 
 static void timeouts(void)
@@ -117,7 +128,8 @@ static void timeouts(void)
     memset(b, 'x', sizeof(b));
     setsockopt(io[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
     setsockopt(io[0], SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-    SHOW(recv(io[0], b, 1, 0)), SHOW(write(io[0], "POST / HTTP/1.1\r\nContent-Length: 900000\r\n\r\n", 43));
+    SHOW(recv(io[0], b, 1, 0)),
+        SHOW(write(io[0], "POST / HTTP/1.1\r\nContent-Length: 900000\r\n\r\n", 43));
     long sum = 0, r;
     while ((r = write(io[0], b, sizeof(b))) > 0)
         sum += r;
@@ -191,7 +203,8 @@ static void handlers_that_write(void)
     show("sum", sum);
 }
 
-/* --- threads and processes --------------------------------------------------------------------- */
+/* --- threads and processes ---------------------------------------------------------------------
+ */
 
 static void cleanup(void *what)
 {
@@ -267,7 +280,10 @@ static void forks_under_load(void)
             char b[64];
             pair(fd);
             alarm(5);
-            _exit(write(fd[0], head, sizeof(head) - 1) == sizeof(head) - 1 && raw_drain(fd[1], b, 64) > 0 ? 0 : 1);
+            _exit(write(fd[0], head, sizeof(head) - 1) == sizeof(head) - 1 &&
+                          raw_drain(fd[1], b, 64) > 0
+                      ? 0
+                      : 1);
         }
         int status;
         waitpid(p, &status, 0);
@@ -320,7 +336,8 @@ static void small_stacks(void)
     show("create", r);
 }
 
-/* --- numbers ----------------------------------------------------------------------------------- */
+/* --- numbers -----------------------------------------------------------------------------------
+ */
 
 /* As high as the limit lets us (tests/unit/test_fdtab.c goes to the end of the table). */
 static void high_numbers(void)
@@ -358,7 +375,8 @@ static void reuse(void)
     raw_close(other[0]), raw_close(other[1]);
     f = (int)raw3(SYS_memfd_create, (long)"f", 0, 0);
     show("file", f == io[0]);
-    SHOW(write(f, head, sizeof(head) - 1)), SHOW(lseek(f, 0, SEEK_SET)), SHOW(read(f, b, sizeof(b)));
+    SHOW(write(f, head, sizeof(head) - 1)), SHOW(lseek(f, 0, SEEK_SET)),
+        SHOW(read(f, b, sizeof(b)));
     SHOW(fcntl(f, F_GETFD)), SHOW(close(f)), SHOW(close(f));
 }
 
@@ -367,11 +385,13 @@ static void passing(void)
     int fds[2], got = -1;
     char b[64], control[CMSG_SPACE(sizeof(int))];
     struct iovec v = {b, 1};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     setup();
     pair(fds);
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+    *c = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
     memcpy(CMSG_DATA(c), &io[0], sizeof(int));
     b[0] = 'x';
     SHOW(sendmsg(fds[0], &m, 0)), SHOW(recvmsg(fds[1], &m, 0));
@@ -399,7 +419,8 @@ static void system_calls(void)
     SHOW(syscall(SYS_write, io[0], head, sizeof(head) - 1)), SHOW(raw_drain(io[1], b, sizeof(b)));
     raw_write(io[1], "abc", 3);
     SHOW(syscall(SYS_read, io[0], b, 2)), SHOW(syscall(SYS_recvfrom, io[0], b, 2, 0, NULL, NULL));
-    SHOW(syscall(SYS_close, io[0])), SHOW(syscall(SYS_close, io[0])), SHOW(syscall(SYS_read, io[0], b, 1));
+    SHOW(syscall(SYS_close, io[0])), SHOW(syscall(SYS_close, io[0])),
+        SHOW(syscall(SYS_read, io[0], b, 1));
     SHOW(syscall(SYS_write, io[0], head, 1)), SHOW(syscall(9999)), SHOW(syscall(SYS_getppid) > 0);
 }
 
@@ -447,13 +468,26 @@ static void maps_and_numbers(void)
 static const struct {
     const char *name;
     void (*run)(void);
-} cases[] = {{"bad-numbers", bad_numbers}, {"bad-pointers", bad_pointers}, {"lengths", lengths},
-             {"broken-pipe", broken_pipe}, {"timeouts", timeouts}, {"interrupted", interrupted}, {"jumps", jumps},
-             {"handlers-that-write", handlers_that_write}, {"cancelled", cancelled},
-             {"forks-under-load", forks_under_load}, {"vfork-child-closes-all", vfork_child_closes_all},
-             {"small-stacks", small_stacks}, {"high-numbers", high_numbers}, {"reuse", reuse}, {"passing", passing},
-             {"files", files}, {"system-calls", system_calls}, {"strict-seccomp", strict_seccomp},
-             {"little-memory", little_memory}, {"maps-and-numbers", maps_and_numbers}};
+} cases[] = {{"bad-numbers", bad_numbers},
+             {"bad-pointers", bad_pointers},
+             {"lengths", lengths},
+             {"broken-pipe", broken_pipe},
+             {"timeouts", timeouts},
+             {"interrupted", interrupted},
+             {"jumps", jumps},
+             {"handlers-that-write", handlers_that_write},
+             {"cancelled", cancelled},
+             {"forks-under-load", forks_under_load},
+             {"vfork-child-closes-all", vfork_child_closes_all},
+             {"small-stacks", small_stacks},
+             {"high-numbers", high_numbers},
+             {"reuse", reuse},
+             {"passing", passing},
+             {"files", files},
+             {"system-calls", system_calls},
+             {"strict-seccomp", strict_seccomp},
+             {"little-memory", little_memory},
+             {"maps-and-numbers", maps_and_numbers}};
 
 int main(int argc, char **argv)
 {

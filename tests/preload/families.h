@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* families: one send, by every call a program may make it with. Vectors are cut in four, one empty. */
+/* families: one send, by every call a program may make it with. Vectors are cut in four, one empty.
+ */
 #ifndef TB_TESTS_FAMILIES_H
 #define TB_TESTS_FAMILIES_H
 

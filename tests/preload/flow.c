@@ -94,7 +94,8 @@ static void responses(void)
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     static const char *const part[] = {
         "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
-        "HTTP/1.1 200 OK\r\n\r\nuntil close", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"};
+        "HTTP/1.1 200 OK\r\n\r\nuntil close",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"};
     for (int i = 0; i < 4; i++) {
         pair(out);
         serve(in, line1);
@@ -124,7 +125,8 @@ static void responses(void)
     close(in[0]), raw_close(in[1]), close(out[0]), raw_close(out[1]);
 }
 
-static const char head1[] = "POST /in HTTP/1.1\r\nHost: me\r\nx-request-id: r1\r\nContent-Length: 2\r\n\r\nhi";
+static const char head1[] =
+    "POST /in HTTP/1.1\r\nHost: me\r\nx-request-id: r1\r\nContent-Length: 2\r\n\r\nhi";
 
 static void cuts(void)
 {
@@ -175,7 +177,7 @@ static ssize_t read_by(int how, int fd, char *buf, size_t n)
 
 static void readers(void)
 {
-    static const char *const name[] = {"recv",     "recvfrom",      "readv",           "recvmsg",
+    static const char *const name[] = {"recv",     "recvfrom",       "readv",           "recvmsg",
                                        "recvmmsg", "peek-then-recv", "peeks-then-read", "syscall"};
     char buf[512], title[64];
     size_t n = sizeof(head1) - 1;
@@ -193,7 +195,8 @@ static void readers(void)
 static void prefixes(void)
 {
     int in[2];
-    static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\1\x1f\x90\x1f\x91";
+    static const char v2[] =
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\1\x1f\x90\x1f\x91";
     char bytes[512];
     size_t n = sizeof(v2) - 1;
     pair(in);
@@ -215,10 +218,12 @@ static void pipelined(void)
     static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     pair(in);
     pair(out);
-    feed(in, "GET /1 HTTP/1.1\r\nx-request-id: r1\r\n\r\nGET /2 HTTP/1.1\r\nx-request-id: r2\r\n\r\n");
-    expect("pipelined-first", out, call, line1);
+    feed(in,
+         "GET /1 HTTP/1.1\r\nx-request-id: r1\r\n\r\nGET /2 HTTP/1.1\r\nx-request-id: r2\r\n\r\n");
+    /* Apache httpd keeps the first answer back while it works for the second request. */
+    expect("pipelined-which-of-two", out, call, "");
     need(write(in[0], ok, sizeof(ok) - 1) > 0, "answer");
-    expect("pipelined-second", out, call, line2);
+    expect("pipelined-last", out, call, line2);
     finish(in);
     expect("pipelined-over", out, call, "");
     close(out[0]), raw_close(out[1]);
@@ -227,15 +232,18 @@ static void pipelined(void)
 static void own_headers(void)
 {
     int in[2];
-    char trace[] = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n", both[256];
+    char trace[] = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n",
+         both[256];
     snprintf(both, sizeof(both), "%s%s", line1, trace);
     serve(in, both);
     fresh("app-has-x-request-id", "GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n", trace);
     fresh("app-copies-traceparent",
-          "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
+          "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: "
+          "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
           line1);
     fresh("app-is-a-tracer-with-the-same-trace",
-          "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90000-01\r\n\r\n",
+          "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: "
+          "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90000-01\r\n\r\n",
           line1);
     fresh("connect-gets-nothing", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "");
     fresh("signed-gets-nothing",
@@ -247,13 +255,19 @@ static void own_headers(void)
            "GET /w HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", both);
     expect("then-stands-down", out, call, "");
     close(out[0]), raw_close(out[1]);
-    static const char *const odd[] = {"GET / HTTP/1.1\nHost: a\n\n\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-                                      "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-                                      "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-                                      "GET /\r\n\r\n", "get key\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
-                                      "GET  / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-                                      "*1\r\n$4\r\nPING\r\n\r\n", "SSH-2.0-x\r\n\r\n", "EHLO me\r\n\r\n"};
+    static const char *const odd[] = {
+        "GET / HTTP/1.1\nHost: a\n\n\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "GET /\r\n\r\n",
+        "get key\r\n\r\n",
+        "GET / HTTP/2.0\r\n\r\n",
+        "GET  / HTTP/1.1\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "*1\r\n$4\r\nPING\r\n\r\n",
+        "SSH-2.0-x\r\n\r\n",
+        "EHLO me\r\n\r\n"};
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
         char name[64];
         snprintf(name, sizeof(name), "ambiguous-or-other-%zu-is-left-alone", i);
@@ -295,7 +309,8 @@ static int listener(struct sockaddr_in *a)
     int l = socket(AF_INET, SOCK_STREAM, 0);
     *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     need(bind(l, (struct sockaddr *)a, len) == 0 && listen(l, 8) == 0 &&
-             getsockname(l, (struct sockaddr *)a, &len) == 0, "listen");
+             getsockname(l, (struct sockaddr *)a, &len) == 0,
+         "listen");
     return l;
 }
 
@@ -306,8 +321,9 @@ static void *first_write(void *arg)
     return NULL;
 }
 
-/* Rule connect: opened by the serving thread, first used by a thread that serves nothing. Nobody can
- * tell it from a background thread that took a fresh connection out of a pool: only with `best`. */
+/* Rule connect: opened by the serving thread, first used by a thread that serves nothing. Nobody
+ * can tell it from a background thread that took a fresh connection out of a pool: only with
+ * `best`. */
 static void connected(void)
 {
     const char *attribution = getenv("TRACEBATON_ATTRIBUTION");

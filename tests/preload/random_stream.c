@@ -20,9 +20,9 @@
 
 struct world {
     uint64_t seed;
-    char line[64];             /* what this thread's requests are given */
-    char *sent, *want, *got;   /* the program's bytes; the right stream; what arrived */
-    char *body;                /* 1: this byte of `sent` lies in a body */
+    char line[64];           /* what this thread's requests are given */
+    char *sent, *want, *got; /* the program's bytes; the right stream; what arrived */
+    char *body;              /* 1: this byte of `sent` lies in a body */
     size_t nsent, nwant, ngot;
     int fd[2], alias, file;
     bool blocking;
@@ -74,11 +74,13 @@ static void filler(struct world *w, size_t n)
 static void head(struct world *w, const char *framing)
 {
     char text[256];
-    snprintf(text, sizeof(text), "POST /%llu HTTP/1.%d\r\nHost: next\r\n", (unsigned long long)roll(w, 1u << 30),
+    snprintf(text, sizeof(text), "POST /%llu HTTP/1.%d\r\nHost: next\r\n",
+             (unsigned long long)roll(w, 1u << 30),
              strstr(framing, "chunked") || roll(w, 4) ? 1 : 0);
     puts_(w, text);
     for (uint64_t n = roll(w, 4); n > 0; n--) {
-        snprintf(text, sizeof(text), "x-%llu: %0*d\r\n", (unsigned long long)n, 1 + (int)roll(w, 200), 7);
+        snprintf(text, sizeof(text), "x-%llu: %0*d\r\n", (unsigned long long)n,
+                 1 + (int)roll(w, 200), 7);
         puts_(w, text);
     }
     puts_(w, framing);
@@ -112,11 +114,16 @@ static void request_chunked(struct world *w)
 static void other(struct world *w)
 {
     static const char *const start[] = {
-        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",          "get key\r\nset k 0 0 1\r\n",
-        "SSH-2.0-test\r\n",                        "EHLO me\r\nMAIL FROM:<a>\r\n",
-        "\x16\x03\x01\x02\x05",                    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "GET / HTTP/1.1\nHost: a\n\n",             "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-        "GET /\r\n\r\n",                           "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
+        "get key\r\nset k 0 0 1\r\n",
+        "SSH-2.0-test\r\n",
+        "EHLO me\r\nMAIL FROM:<a>\r\n",
+        "\x16\x03\x01\x02\x05",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        "GET /\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n"};
     puts_(w, start[roll(w, sizeof(start) / sizeof(start[0]))]);
@@ -222,8 +229,8 @@ static void compare(struct world *w)
     while (i < w->ngot && i < w->nwant && w->got[i] == w->want[i])
         i++;
     printf("# stream begins <<%.90s>>\n", w->want);
-    printf("# %zu bytes, wanted %zu, first difference at %zu: <<%.60s>> wanted <<%.60s>>\n", w->ngot, w->nwant, i,
-           w->got + i, w->want + i);
+    printf("# %zu bytes, wanted %zu, first difference at %zu: <<%.60s>> wanted <<%.60s>>\n",
+           w->ngot, w->nwant, i, w->got + i, w->want + i);
 }
 
 static void stream(struct world *w)
@@ -266,7 +273,8 @@ static void *work(void *arg)
         uint64_t seed = w.seed;
         stream(&w);
         if (w.why)
-            snprintf(j->report, sizeof(j->report), "%s (stream %lu, state %llu)", w.why, i, (unsigned long long)seed);
+            snprintf(j->report, sizeof(j->report), "%s (stream %lu, state %llu)", w.why, i,
+                     (unsigned long long)seed);
     }
     finish(in);
     close(w.file);

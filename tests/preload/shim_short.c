@@ -54,7 +54,8 @@ static long pieces(int fd, const struct iovec *iov, size_t n, int flags, int pla
     return done(raw3(SYS_sendmsg, fd, (long)&msg, flags));
 }
 
-/* The exported names below must not call each other: such a call would begin at the library again. */
+/* The exported names below must not call each other: such a call would begin at the library again.
+ */
 static ssize_t one(int fd, const void *p, size_t n, int flags, int plain)
 {
     struct iovec v = {(void *)p, n};

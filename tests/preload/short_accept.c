@@ -12,7 +12,8 @@
 #include "families.h"
 
 static const char request[] = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
-static const char right[] = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n" IN_HEADERS "\r\nabc";
+static const char right[] =
+    "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n" IN_HEADERS "\r\nabc";
 static long *script;
 
 /* Send n bytes as a program does: resend what it was not told. @return why it is wrong, or NULL */
@@ -71,14 +72,16 @@ static void all(enum family f, bool blocking)
     for (long k1 = from; k1 <= wire && !why; k1++)
         for (long k2 = from; k2 <= wire && !why; k2++)
             why = run(f, 0, k1, k2, blocking);
-    snprintf(name, sizeof(name), "every-pair-%s-%s", family_name[f], blocking ? "block" : "nonblock");
+    snprintf(name, sizeof(name), "every-pair-%s-%s", family_name[f],
+             blocking ? "block" : "nonblock");
     result(name, why);
     why = NULL;
     for (size_t split = 1; split < sizeof(request) - 1 && !why; split++)
         for (long k1 = from; k1 <= wire && !why; k1++)
             for (long k2 = -1; k2 <= 2 && !why; k2++)
                 why = k2 == 0 && blocking ? NULL : run(f, split, k1, k2, blocking);
-    snprintf(name, sizeof(name), "every-split-%s-%s", family_name[f], blocking ? "block" : "nonblock");
+    snprintf(name, sizeof(name), "every-split-%s-%s", family_name[f],
+             blocking ? "block" : "nonblock");
     result(name, why);
 }
 

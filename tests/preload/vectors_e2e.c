@@ -12,7 +12,8 @@
 
 static size_t request(char *to, const struct vector_line *l, unsigned n, int pad)
 {
-    /* The padding gives room below the receivers' common limits, which are another test's subject. */
+    /* The padding gives room below the receivers' common limits, which are another test's subject.
+     */
     size_t at = (size_t)sprintf(to, "GET /x HTTP/1.1\r\nHost: next.svc\r\nx-pad: %0*d\r\n", pad, 0);
     for (unsigned i = 0; i < n; i++) {
         memcpy(to + at, l[i].p, l[i].n);

@@ -3,6 +3,7 @@
 64 exchanges; `nowrong`: 0 wrong, what is missing is counted."""
 import os
 import shutil
+import socket
 import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,6 +29,9 @@ class Stack:
             elif need.startswith("py:"):
                 if subprocess.run([PY, "-c", f"import {need[3:]}"], capture_output=True).returncode:
                     return f"python3-{need[3:]}"
+            elif need.startswith("php-ext:"):
+                if need[8:] not in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout.split():
+                    return f"php-{need[8:]}"
             elif not shutil.which(need):
                 return need
         return None
@@ -92,11 +96,11 @@ http {{ access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}
     return prepare
 
 
-def apache_conf(mpm, body):
+def apache_conf(mpm, body, script="app.php"):
     def prepare(where, port, up):
         mods = "/usr/lib/apache2/modules"
         write(f"{where}/upstream", up)
-        shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
+        shutil.copy(f"{APPS}/{script}", f"{where}/index.php")
         os.chmod(where, 0o755)
         write(f"{where}/apache.conf", f"""
 ServerRoot {where}
@@ -162,6 +166,53 @@ def php_files(where, port, up):
     shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
 
 
+def php_fpm(script, listen, keep):
+    """nginx in front, which speaks FastCGI to PHP's process manager, over TCP or a unix socket."""
+    def prepare(where, port, up):
+        write(f"{where}/upstream", up)
+        shutil.copy(f"{APPS}/{script}", f"{where}/index.php")
+        os.chmod(where, 0o755)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            at = listen.format(where=where, port=s.getsockname()[1])
+        host, _, number = at.partition(":")
+        ready = f"[ -S {at} ]" if at[0] == "/" else f"(: < /dev/tcp/{host}/{number}) 2>/dev/null"
+        write(f"{where}/fpm.conf", f"""
+[global]
+error_log = /dev/stderr
+log_level = error
+daemonize = no
+[www]
+user = www-data
+group = www-data
+listen = {at}
+listen.mode = 0666
+pm = static
+pm.max_children = {40 if keep else 8}
+""")
+        write(f"{where}/nginx.conf", f"""
+daemon off; pid {where}/pid; error_log stderr crit; worker_processes 1;
+events {{ worker_connections 512; }}
+http {{ access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}/p; fastcgi_temp_path {where}/f;
+  uwsgi_temp_path {where}/u; scgi_temp_path {where}/s;
+  upstream fpm {{ server {'unix:' if at[0] == '/' else ''}{at}; {'keepalive 8;' if keep else ''} }}
+  server {{ listen 127.0.0.1:{port}; location / {{
+    include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME {where}/index.php;
+    {'fastcgi_keep_conn on;' if keep else ''} fastcgi_pass fpm; }} }} }}
+""")
+        write(f"{where}/start", f"{fpm_program()} -F -R -y {where}/fpm.conf & until {ready}; do sleep 0.1; done; exec nginx -e stderr -c {where}/nginx.conf\n")
+    return prepare
+
+
+def fpm_program():
+    import glob
+    return (sorted(glob.glob("/usr/sbin/php-fpm*")) or ["php-fpm"])[-1]
+
+
+def php_curl_files(where, port, up):
+    shutil.copy(f"{APPS}/curl.php", f"{where}/index.php")
+
+
 def mono_build(where, port, up):
     subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
 
@@ -181,6 +232,16 @@ STACKS = [
           env={"PHP_CLI_SERVER_WORKERS": ""}),
     Stack("apache-mod_php", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php"), prepare=apache_conf("prefork", mod_php)),
+    Stack("php-S-curl", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "php-ext:curl"),
+          prepare=php_curl_files, env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
+    Stack("mod_php-curl", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
+          ("apache2", "php", "php-ext:curl"), prepare=apache_conf("prefork", mod_php, "curl.php"), legs=5),
+    Stack("php-fpm", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program()),
+          prepare=php_fpm("app.php", "127.0.0.1:{port}", False)),
+    Stack("php-fpm-keepalive", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program()),
+          prepare=php_fpm("app.php", "{where}/fpm.sock", True)),
+    Stack("php-fpm-curl", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program(), "php-ext:curl"),
+          prepare=php_fpm("curl.php", "{where}/fpm.sock", False), legs=5),
     Stack("perl-daemon", "right", lambda w, p, u: ["perl", f"{APPS}/daemon.pl", str(p)],
           ("/usr/share/perl5/HTTP/Daemon.pm", "/usr/share/perl5/LWP.pm")),
     Stack("mhd-thread", "right", lambda w, p, u: [f"{w}/mhd", str(p), "thread"], ("/usr/include/microhttpd.h",),

@@ -20,7 +20,7 @@ struct exchange {
     struct peer_addr addr;
     uint32_t more_bytes, more_lines; /* of the outbound head, as if it had them */
     struct context_notes captured, composed;
-    bool contradicts;
+    enum context_own own;
     char *added; /* text, terminated */
 };
 
@@ -83,7 +83,7 @@ static inline const char *exchange_compose(struct exchange *x, const struct cont
                                 .method = h.method,
                                 .head_bytes = h.head_bytes + x->more_bytes,
                                 .head_lines = h.head_lines + x->more_lines};
-        size_t len = context_compose(c, &o, x->added, CONTEXT_MAX, &x->contradicts, &x->composed);
+        size_t len = context_compose(c, &o, x->added, CONTEXT_MAX, &x->own, &x->composed);
         x->added[len] = 0;
     }
     free(store);

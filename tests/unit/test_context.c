@@ -242,7 +242,7 @@ START_TEST(connect_never)
     struct context *c = exchange_capture(&x, GET RID, strlen(GET RID));
     CHECK(exchange_scan(&x.names, GET, strlen(GET), &h, &head, store, sizeof(store)));
     struct context_out o = {.head = &head, .peers = &x.peers, .method = HTTP1_M_CONNECT};
-    bool con;
+    enum context_own con;
     CHECK(context_compose(c, &o, dst, sizeof(dst), &con, &x.composed) == 0);
     CHECK(x.composed.count[CONTEXT_N_METHOD] == 1);
     o.method = HTTP1_M_GET;
@@ -274,7 +274,7 @@ static bool contradicts(const char *in, const char *own)
     snprintf(out, sizeof(out), GET "%s\r\n", own);
     CHECK_FOR(exchange_run(&x, in, out) != NULL, own);
     exchange_done(&x);
-    return x.contradicts;
+    return x.own == CONTEXT_OWN_CONTRADICTS;
 }
 
 /* Proof that the context is not the request's own: another trace id, not another span, another
@@ -613,7 +613,7 @@ START_TEST(full_store)
         CHECK(exchange_scan(&x.names, own, strlen(own), &h, &head, store, cap));
         struct context *c = exchange_capture(&x, GET "p-own: 2\r\n" BAG, strlen(GET BAG) + 10);
         struct context_out o = {.head = &head, .peers = &x.peers, .method = HTTP1_M_GET};
-        bool con;
+        enum context_own con;
         size_t n = context_compose(c, &o, x.added, CONTEXT_MAX, &con, &notes);
         CHECK(n == (head.len < cap ? strlen(BAG) : 0));
         free(c);
@@ -736,6 +736,43 @@ START_TEST(safe_oracle)
 }
 END_TEST
 
+/* Hex and digits, at every length and place, against the obvious loop. */
+START_TEST(hex_oracle)
+{
+    for (size_t n = 1; n < 35; n++)
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 256; c++) {
+                char *v = malloc(n);
+                memset(v, '7', n);
+                v[at] = (char)c;
+                struct span s = {v, n};
+                bool digit = c >= '0' && c <= '9';
+                bool hex = digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+                CHECK(valid_value(VALID_HEX32, s, false) == (hex && n <= 32));
+                CHECK(valid_value(VALID_HEX16, s, false) == (hex && n <= 16));
+                CHECK(valid_value(VALID_HEX16_32, s, false) == (hex && (n == 16 || n == 32)));
+                CHECK(valid_value(VALID_DIGITS, s, false) == (digit && n <= 20));
+                free(v);
+            }
+}
+END_TEST
+
+START_TEST(b3_forms)
+{
+    static const char whole[] =
+        "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90";
+    for (size_t from = 0; from < 32; from++)
+        for (size_t n = 2; from + n <= strlen(whole); n++) {
+            char *v = malloc(n);
+            memcpy(v, whole + from, n);
+            size_t rest = n - (from == 0 ? 32 : 16);
+            bool want = (from == 0 || from == 16) && (rest == 17 || rest == 19 || rest == 36);
+            CHECK(valid_value(VALID_B3, (struct span){v, n}, false) == want);
+            free(v);
+        }
+}
+END_TEST
+
 START_TEST(tokens)
 {
     for (int c = 0; c < 256; c++) {
@@ -770,8 +807,62 @@ START_TEST(damaged_context)
         CHECK(got && well_formed(got));
         used += *got != 0;
     }
-    CHECK(used > 100);
+    CHECK(used > 20); /* what was written was what had been there */
     free(good);
+    free(bad);
+    free(c);
+    exchange_done(&x);
+}
+END_TEST
+
+/* Damage of every kind that must be seen, one at a time: to the layout, */
+static void damage_layout(struct context *c, int kind)
+{
+    struct context_line *l = c->line;
+    uint32_t *const word[] = {&c->n, &c->n, &c->text_len, &c->text_len, &l[2].off, &l[4].len};
+    static const uint32_t value[] = {CONTEXT_LINES + 1, 4, 1, CONTEXT_MAX + 1, 1, UINT32_MAX};
+    if (kind < 6)
+        *word[kind] = value[kind];
+    else if (kind == 6)
+        l[1] = l[0]; /* a line twice */
+    else
+        l[0].name_len++;
+}
+
+/* to ids (never of another line, nor of what was not asked for), names and text. */
+static void damage_text(struct context *c, int kind)
+{
+    static const uint16_t id[] = {NAME_HOST, NAME_COOKIE, UINT16_MAX, NAME_TRACEPARENT};
+    struct context_line *l = c->line;
+    char *const byte[] = {c->text + l[1].off, c->text + l[3].off + 1, c->text + l[3].off + 2,
+                          c->text + l[4].off - 1, c->text + l[4].off + 12};
+    if (kind < 4)
+        l[0].id = id[kind];
+    else
+        *byte[kind - 4] = "T=(\r\n"[kind - 4];
+}
+
+START_TEST(soundness)
+{
+    static const char in[] = GET RID TP TS "p-a: 1\r\n" BAG;
+    struct exchange x;
+    exchange_init(&x);
+    names_add(&x.names, SPAN("p-*"), warned);
+    struct context *c = exchange_capture(&x, in, strlen(in)), *bad = malloc(CONTEXT_MEM);
+    CHECK(c->n == 5);
+    for (int kind = 0; kind < 17; kind++) {
+        memcpy(bad, c, c->size);
+        if (kind < 8)
+            damage_layout(bad, kind);
+        else
+            damage_text(bad, kind - 8);
+        CHECK(*exchange_compose(&x, bad, GET, strlen(GET)) == 0);
+        CHECK(x.composed.count[CONTEXT_N_INVALID] == 1);
+    }
+    CHECK(strlen(exchange_compose(&x, c, GET, strlen(GET))) == c->text_len);
+    memcpy(bad, c, c->size);
+    memset(bad->text + bad->line[1].off + 13, 'x', 55); /* no trace id, but safe */
+    CHECK(*exchange_compose(&x, bad, GET TP2, strlen(GET TP2)) == 0 && !x.own);
     free(bad);
     free(c);
     exchange_done(&x);
@@ -930,7 +1021,10 @@ int main(void)
     UNIT(tokens);
     UNIT(strict_tracestate);
     UNIT(members);
+    UNIT(hex_oracle);
+    UNIT(b3_forms);
     UNIT(damaged_context);
+    UNIT(soundness);
     UNIT(random_heads);
     UNIT(notes);
     return unit_run();

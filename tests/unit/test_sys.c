@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,7 +24,7 @@
 /* --- arena ------------------------------------------------------------------------------------ */
 
 static struct arena_pool small = ARENA_POOL(64), large = ARENA_POOL(32768);
-static int twice;
+static int twice; /* atomic */
 
 static void *churn(void *arg)
 {
@@ -31,11 +32,12 @@ static void *churn(void *arg)
     for (int i = 0; i < 200000; i++) {
         int k = i % 32;
         if (held[k]) {
-            twice |= held[k][4] != (uint32_t)(uintptr_t)arg + (uint32_t)k;
+            if (held[k][0] != (uint32_t)(uintptr_t)arg + (uint32_t)k)
+                __atomic_store_n(&twice, 1, __ATOMIC_RELAXED);
             arena_release(&small, held[k]);
         }
         held[k] = arena_block(&small);
-        held[k][4] = (uint32_t)(uintptr_t)arg + (uint32_t)k; /* the first word is the arena's */
+        held[k][0] = (uint32_t)(uintptr_t)arg + (uint32_t)k;
     }
     return NULL;
 }
@@ -209,6 +211,39 @@ START_TEST(page_of_a_child)
 }
 END_TEST
 
+static void *first_counts(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    for (int i = 0; i < 100; i++)
+        page_count(0);
+    return NULL;
+}
+
+/* Four threads count for the first time at once. */
+static int begin_at_once(void)
+{
+    pthread_t t[4];
+    pthread_barrier_t b;
+    pthread_barrier_init(&b, NULL, 4);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, first_counts, &b);
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    page_count(0);
+    return counter(own_page(), 0) + 1 < 2; /* also of no file */
+}
+
+START_TEST(page_threads)
+{
+    for (int i = 0; i < 100; i++) {
+        pid_t p = fork();
+        if (p == 0)
+            _exit(begin_at_once());
+        CHECK(child_status(p) == 0);
+    }
+}
+END_TEST
+
 START_TEST(page_trap)
 {
     pid_t p = fork();
@@ -299,6 +334,80 @@ START_TEST(nothing_else)
 }
 END_TEST
 
+/* Slot i of the ring in the file. */
+static struct page_event event(const char *path, unsigned i)
+{
+    struct page_event e = {.seq = UINT64_MAX};
+    int fd = open(path, O_RDONLY);
+    if (fd >= 0 &&
+        pread(fd, &e, sizeof(e), PAGE_RING_AT + 64 + (off_t)(i * sizeof(e))) != sizeof(e))
+        e.seq = UINT64_MAX;
+    close(fd);
+    return e;
+}
+
+/* The ring keeps the last ones. */
+START_TEST(page_ring)
+{
+    for (unsigned i = 1; i <= PAGE_EVENTS + 3; i++) {
+        struct page_event e = {.exchange = i, .kind = PAGE_EVENT_OUT, .port = (uint16_t)i};
+        page_note(&e);
+    }
+    for (unsigned i = 0; i < PAGE_EVENTS; i++) {
+        struct page_event e = event(own_page(), i);
+        uint64_t want = i < 3 ? PAGE_EVENTS + 1 + i : 1 + i;
+        CHECK(e.seq == want && e.exchange == want && e.port == (uint16_t)want && e.time > 0);
+    }
+}
+END_TEST
+
+static void *noter(void *arg)
+{
+    for (unsigned i = 0; i < 20000; i++) {
+        struct page_event e = {.exchange = (uintptr_t)arg, .kind = PAGE_EVENT_IN};
+        memset(e.trace, (int)(uintptr_t)arg, sizeof(e.trace));
+        memset(e.ip, (int)(uintptr_t)arg, sizeof(e.ip));
+        page_note(&e);
+    }
+    return NULL;
+}
+
+/* Whoever reads an event with a seq reads what one thread wrote, also after a kill. */
+START_TEST(page_ring_killed)
+{
+    pid_t p = fork();
+    if (p == 0) {
+        pthread_t t;
+        for (uintptr_t i = 1; i < 4; i++)
+            pthread_create(&t, NULL, noter, (void *)i);
+        for (;;)
+            pause();
+    }
+    usleep(20000);
+    kill(p, SIGKILL);
+    waitpid(p, NULL, 0);
+    char path[64];
+    snprintf(path, sizeof(path), "%s/%d.page", dir, p);
+    unsigned seen = 0;
+    for (unsigned i = 0; i < PAGE_EVENTS; i++) {
+        struct page_event e = event(path, i);
+        if (e.seq == 0)
+            continue;
+        seen++;
+        CHECK((e.seq - 1) % PAGE_EVENTS == i && e.exchange >= 1 && e.exchange <= 3);
+        CHECK(e.trace[0] == e.exchange && e.trace[15] == e.exchange && e.ip[15] == e.exchange);
+    }
+    CHECK(seen > PAGE_EVENTS - 8);
+}
+END_TEST
+
+START_TEST(page_unset)
+{
+    page_init("", NULL, 0);
+    CHECK(!page_kept);
+}
+END_TEST
+
 static void add_process(const char *name, const TTest *test)
 {
     tcase_add_checked_fixture(unit_add(name, test, 0), processes, NULL);
@@ -316,12 +425,18 @@ int main(void)
     unit_begin("sys");
     add_process("the-same-process", same_process);
     add_process("a-fork-is-noticed-once", fork_noticed);
-    add_process("a-vfork-child-knows-that-it-is-a-guest", vfork_guest);
-    add_process("and-changes-nothing", vfork_changes_nothing);
+    if (!getenv("SANITIZED")) { /* a thread sanitizer makes a fork of every vfork */
+        add_process("a-vfork-child-knows-that-it-is-a-guest", vfork_guest);
+        add_process("and-changes-nothing", vfork_changes_nothing);
+    }
     add_page("counts-are-in-the-file", page_counts);
     add_page("nobody-else-may-read-it", page_mode);
     add_page("a-fork-child-has-a-page-of-its-own", page_of_a_child);
+    add_page("threads-that-begin-at-once-have-one-page", page_threads);
     add_page("a-name-that-exists-is-not-opened", page_trap);
+    add_page("the-ring-keeps-the-last-events", page_ring);
+    add_page("a-killed-process-leaves-whole-events", page_ring_killed);
+    add_page("without-a-directory-nothing-is-kept", page_unset);
     unit_add("nested-entry-is-refused", guard_nested, 0);
     unit_add("left-means-free", guard_left, 0);
     unit_add("a-guard-whose-frames-are-gone-is-free", guard_jumped, 0);

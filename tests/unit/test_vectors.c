@@ -55,13 +55,13 @@ static const char *run(const struct vector *v)
     n = request(wire, v->app, v->napp, 17000);
     if (scan(&h, &out, store_out, wire, n) != HTTP1_EMPTY_LINE)
         return "the outbound head was refused";
-    bool contradicts;
+    enum context_own own;
     struct context_out o = {.head = &out,
                             .peers = &peers,
                             .method = h.method,
                             .head_bytes = h.head_bytes,
                             .head_lines = h.head_lines};
-    n = context_compose(c, &o, added, sizeof(added), &contradicts, &notes);
+    n = context_compose(c, &o, added, sizeof(added), &own, &notes);
     return vector_check(v, added, n);
 }
 

@@ -45,8 +45,8 @@ static void calls(const char *i)
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *con, const char *url,
-                              const char *method, const char *version, const char *data,
-                              size_t *n, void **state)
+                              const char *method, const char *version, const char *data, size_t *n,
+                              void **state)
 {
     static int seen;
     (void)cls, (void)url, (void)method, (void)version, (void)data;
@@ -69,13 +69,15 @@ int main(int argc, char **argv)
     int threads = argc > 2 && strcmp(argv[2], "thread") == 0;
     curl_global_init(CURL_GLOBAL_ALL);
     for (int k = 0; k < 20; k++)
-        sprintf(decoy + strlen(decoy), "GET /decoy HTTP/1.1\r\nHost: decoy\r\ntraceparent: "
-                "00-%032x-00f067aa0ba902b7-01\r\n\r\n", 0xdec0);
+        sprintf(decoy + strlen(decoy),
+                "GET /decoy HTTP/1.1\r\nHost: decoy\r\ntraceparent: "
+                "00-%032x-00f067aa0ba902b7-01\r\n\r\n",
+                0xdec0);
     if (threads)
-        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, (uint16_t)atoi(argv[1]),
-                         NULL, NULL, handle, NULL, MHD_OPTION_END);
+        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD,
+                         (uint16_t)atoi(argv[1]), NULL, NULL, handle, NULL, MHD_OPTION_END);
     else
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]), NULL, NULL, handle, NULL,
-                         MHD_OPTION_THREAD_POOL_SIZE, 8u, MHD_OPTION_END);
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]), NULL, NULL, handle,
+                         NULL, MHD_OPTION_THREAD_POOL_SIZE, 8u, MHD_OPTION_END);
     pause();
 }
