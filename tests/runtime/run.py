@@ -86,7 +86,7 @@ def measure(stack, preload, rounds, skip, first):
             return None, "did not start: " + server.tail(), "", []
         up.take()
         load = L.Load(server.port, stack.keepalive, first, stack.resets).run(stack.concurrency, rounds)
-        time.sleep(0.1)
+        time.sleep(stack.settle)
         got = proxied(up.take()) if stack.proxy else up.take()
         if server.process.poll() is not None:
             load.failed.append(f"the server died with {server.process.returncode}: {server.tail()}")

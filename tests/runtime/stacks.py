@@ -14,10 +14,11 @@ JARS = "/usr/share/java"
 
 class Stack:
     def __init__(self, name, cls, command, needs=(), legs=4, env=None, prepare=None, proxy=False,
-                 keepalive=True, concurrency=32, resets=False):
+                 keepalive=True, concurrency=32, resets=False, settle=0.1):
         self.name, self.cls, self.command, self.needs = name, cls, command, needs
         self.legs, self.env, self.prepare, self.proxy = legs, env or {}, prepare, proxy
         self.keepalive, self.concurrency = keepalive, concurrency
+        self.settle = settle  # seconds after the last answer in which it may still call out
         self.resets = resets  # it listens with a backlog of 10 and loses connections of a burst, with us or without
 
     def missing(self):
@@ -217,6 +218,14 @@ def mono_build(where, port, up):
     subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
 
 
+def calls(server, *needs, client="httpx", limit=0):
+    """Of the Python bridge: calls that run at once, and one that leaves after the answer."""
+    name = "-".join(["py", server, client] + [str(limit)] * (limit > 0))
+    return Stack(name, "right", lambda w, p, u: [PY, f"{APPS}/python_calls.py", server, str(p)],
+                 tuple(f"py:{n}" for n in needs), env={"CLIENT": client, "LIMIT": str(limit)},
+                 concurrency=64, settle=1.0)
+
+
 FLASK = ("py:flask", "py:requests")
 STACKS = [
     Stack("flask-dev", "right", lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/flask_app.py", "run", "-p", str(p)],
@@ -263,6 +272,22 @@ STACKS = [
     Stack("uvicorn-uvloop", "nowrong", uvicorn("uvloop"), ("py:fastapi", "py:uvloop", "py:httpx")),
     Stack("fastapi-plain", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx"), env={"PLAIN": "1"}),
     Stack("aiohttp", "nowrong", lambda w, p, u: [PY, f"{APPS}/async_app.py", str(p)], ("py:aiohttp",)),
+    calls("uvicorn", "uvicorn", "httpx"),
+    calls("uvicorn", "uvicorn", "httpx", limit=2),
+    calls("uvicorn", "uvicorn", "aiohttp", client="aiohttp"),
+    calls("uvicorn", "uvicorn", "requests", client="executor"),
+    calls("uvicorn", "uvicorn", "requests", client="to_thread"),
+    calls("httptools", "uvicorn", "httptools", "aiohttp", client="aiohttp", limit=2),
+    calls("uvloop", "uvicorn", "uvloop", "httpx"),
+    calls("uvloop", "uvicorn", "uvloop", "aiohttp", client="aiohttp"),
+    calls("hypercorn", "hypercorn", "httpx"),
+    calls("hypercorn", "hypercorn", "aiohttp", client="aiohttp", limit=2),
+    calls("aiohttp", "aiohttp", client="aiohttp"),
+    calls("tornado", "tornado", client="tornado"),
+    calls("trio", "hypercorn", "trio", "httpx"),
+    calls("gevent", "gevent", "requests", client="requests"),
+    calls("eventlet", "eventlet", "requests", client="requests"),
+    calls("threads", "requests", client="requests"),
     Stack("gunicorn-gevent", "nowrong", gunicorn("gevent", "flask_app:app"), FLASK + ("py:gevent",), legs=5),
     Stack("flask-fan-out", "nowrong", gunicorn("gthread", "flask_app:fan_out", ("--threads", "8")), FLASK, legs=3,
           env={"FAN_OUT": "1"}),
