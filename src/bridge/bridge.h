@@ -12,6 +12,7 @@
 #ifndef TB_BRIDGE_BRIDGE_H
 #define TB_BRIDGE_BRIDGE_H
 
+#include "core/edit.h"
 #include "engine/carrier.h"
 
 enum bridge_id {
@@ -24,7 +25,7 @@ enum bridge_id {
 enum bridge_state {
     BRIDGE_ABSENT,  /* its runtime is not in this process (as yet); nothing was changed */
     BRIDGE_LATER,   /* it is, but cannot be asked here or now; nothing was changed */
-    BRIDGE_ON,      /* attached; carrier_attach() was called */
+    BRIDGE_ON,      /* attached: carrier_attach() was called, or it tells by engine_enter_as() */
     BRIDGE_REFUSED, /* it is, and will never be bridged: a version or a layout we do not know */
 };
 
@@ -46,6 +47,11 @@ extern bool bridge_pending;
 
 /** Try those that are wanted (TRACEBATON_BRIDGES) and not settled. errno is kept. */
 void bridge_check(const void *caller);
+
+/** Reads on this number, which is no file's, are a bridge's questions (node.c). The pieces are the
+ *  program's. @return false: not one; the kernel is to refuse it */
+#define BRIDGE_FD 0x7462746e
+bool bridge_call(const struct edit_piece *v, int n, size_t *answer);
 
 /** The name of the object that holds an address (last part of its path), NULL: none. Remembered
  *  for one caller at a time; takes the loader's lock when it is another one. */

@@ -348,6 +348,9 @@ static bool matches(const struct peer_rule *r, const struct target *t, const str
     case RULE_SUFFIX:
         return ends_with(t->host, name);
     default:
+        if (!t->literal &&
+            !addr->family) /* where a name leads is not known: nowhere we may not go? */
+            return r->deny;
         return in_net(t->literal ? &t->addr : addr, r->family, r->ip, r->bits);
     }
 }

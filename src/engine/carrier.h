@@ -19,6 +19,7 @@ enum carrier_answer {
     CARRIER_HELD,    /* *handle is current: an exchange's or a connection's baton */
     CARRIER_NOBODY,  /* the runtime says that this is nobody's work */
     CARRIER_UNKNOWN, /* it cannot be asked here: not its thread, or not its caller */
+    CARRIER_WRITES,  /* the bridge writes the lines itself where there are any: aside.h */
     CARRIER_PASS /* no word of its own, and the runtime is synchronous: the thread rule decides */
 };
 

@@ -89,6 +89,8 @@ void engine_uncapture(uint64_t handle);
 /** The thread says whose work it does from now on; 0: it says nothing. @return what it said before.
  *  The handle is not held. */
 uint64_t engine_enter(uint64_t handle);
+/** The same, said by a bridge. */
+uint64_t engine_enter_as(uint64_t handle);
 
 /** The value of a header of a baton's context; 0: none, or more than size. */
 size_t engine_header(uint64_t handle, const char *name, char *value, size_t size);

@@ -6,6 +6,8 @@
  */
 #include "engine/outbound.h"
 
+#include <limits.h>
+
 #include "engine/baton.h"
 #include "engine/child.h"
 #include "engine/conn.h"
@@ -28,11 +30,13 @@ void outbound_begin(struct conn *c)
     http1_init(&c->out, HTTP1_REQUEST, false);
 }
 
-static size_t total(const struct edit_piece *v, size_t nv)
+/* The sum, as far as it makes sense: of more than SSIZE_MAX the kernel takes the beginning
+ * (MAX_RW_COUNT, see write(2)) or nothing. Wrapped it would let bytes pass what is owed. */
+size_t outbound_total(const struct edit_piece *v, size_t nv)
 {
     size_t n = 0;
     for (size_t i = 0; i < nv; i++)
-        n += v[i].n;
+        n = v[i].n < SSIZE_MAX - n ? n + v[i].n : SSIZE_MAX;
     return n;
 }
 
@@ -98,7 +102,7 @@ static void told(const struct engine_send *s, struct claim *w)
         w->rule = COUNT_NONE_CONTRADICTED;
         return;
     }
-    if (s->rule != COUNT_RULE_API && child_has_left()) {
+    if (!tb_guard.told && child_has_left()) {
         w->rule = COUNT_NONE_STALE;
         return;
     }
@@ -124,12 +128,11 @@ static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
         inferred(c, w);
     else
         told(s, w);
-    if (!w->xid && s->rule != COUNT_RULE_API && child_baton() && !flow_is_contradicted())
+    if (!w->xid && !tb_guard.told && child_baton() && !flow_is_contradicted())
         by_birth(w);
 }
 
-/* What the program's own trace says of our decision. In shadow mode that is only counted. */
-static void compare(enum context_own own)
+void outbound_compare(enum context_own own)
 {
     if (own == CONTEXT_OWN_AGREES)
         count(COUNT_OWN_RIGHT);
@@ -152,7 +155,7 @@ static size_t compose_from(struct conn *c, const struct context *ctx, char *dst,
         n = context_compose(ctx, &out, dst, cap, &own, &notes);
     *result = n > 0 ? COUNT_INSERTED : ctx ? COUNT_NONE_COMPOSED : COUNT_NONE_EMPTY;
     count_notes(COUNT_INSERT, &notes);
-    compare(own);
+    outbound_compare(own);
     return n;
 }
 
@@ -237,6 +240,15 @@ static void note(struct conn *c, const struct claim *w, unsigned result)
     page_note(&e);
 }
 
+/* Does it carry anything? Where the bridge writes the lines, that head has had its decision. */
+static bool settled(const struct engine_send *s, const struct head *h)
+{
+    for (unsigned i = 0; i < h->n && s->answer == CARRIER_WRITES; i++)
+        if (names_carried(&engine_policy.names, h->field[i].id))
+            return true;
+    return false;
+}
+
 /* The empty line of a request head begins at program offset `at`. INSERTED is counted when the
  * kernel has taken the bytes. */
 static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned flags)
@@ -245,6 +257,8 @@ static void decide(struct conn *c, struct engine_send *s, size_t at, unsigned fl
     bool own = context_app_identity(&c->store->head);
     c->decided = true;
     count(COUNT_REQUESTS_OUT);
+    if (settled(s, &c->store->head))
+        return;
     if (own)
         count(COUNT_RULE_APP);
     whose(c, s, &w);
@@ -382,12 +396,12 @@ static void flatten(struct engine_send *s)
 
 void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags)
 {
-    s->e.total = total(s->v, s->nv);
+    s->e.total = outbound_total(s->v, s->nv);
     s->e.lead = c->owed;
     s->scanned = false;
     if (!c->out_down) {
         checkpoint(c, s);
-        if (http1_opaque(&c->out) < s->e.total)
+        if (http1_opaque(&c->out) < s->e.total && s->e.total < SSIZE_MAX)
             scan_offered(c, s, flags);
         if (!s->scanned) /* nothing may be inserted into what was not read to its end */
             s->e.n = 0;

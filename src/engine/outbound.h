@@ -12,6 +12,9 @@
 bool outbound_plausible(const char *p, size_t n);
 
 /** Make the connection a client side at the start of its stream. */
+/** Bytes that the pieces offer. */
+size_t outbound_total(const struct edit_piece *v, size_t nv);
+
 /** May the next bytes bring a decision? (else a bridge need not be asked) */
 bool outbound_asks(const struct conn *c);
 
@@ -19,6 +22,9 @@ void outbound_begin(struct conn *c);
 
 /** Scan the offered bytes, decide, and plan the call. */
 void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags);
+
+/** What the program's own trace says of a decision. In shadow mode that is only counted. */
+void outbound_compare(enum context_own own);
 
 /** Account for the accepted wire bytes.
  *  @return false when the connection is of no interest any more (the caller abandons it) */

@@ -75,8 +75,16 @@ void engine_uncapture(uint64_t handle)
 
 uint64_t engine_enter(uint64_t handle)
 {
+    tb_guard.flags &= ~GUARD_BRIDGED;
     uint64_t old = tb_guard.told;
     tb_guard.told = handle;
+    return old;
+}
+
+uint64_t engine_enter_as(uint64_t handle)
+{
+    uint64_t old = engine_enter(handle);
+    tb_guard.flags |= GUARD_BRIDGED;
     return old;
 }
 

@@ -19,6 +19,7 @@
 #include "sys/env.h"
 #include "sys/guard.h"
 #include "sys/next.h"
+#include "sys/probe.h"
 
 #define NEAR 512 /* variables that are copied to the stack; more of them to pages of their own */
 
@@ -34,18 +35,17 @@ static char *const *own_environ(void)
 
 /* --- the environment of a program ----------------------------------------------------------- */
 
-static size_t name_length(const char *var)
+/* The program's pointers are the kernel's to refuse (EFAULT): what cannot be read is not ours. */
+static bool same_name(const char *var, const char *name)
 {
-    size_t n = 0;
-    while (var[n] && var[n] != '=')
-        n++;
-    return n;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    size_t n = name_length(a);
-    return n == name_length(b) && memcmp(a, b, n) == 0;
+    for (size_t i = 0;; i++) {
+        if ((i == 0 || ((uintptr_t)(var + i) & 4095) == 0) && !probe_readable(var + i))
+            return false;
+        if (name[i] == 0 || name[i] == '=')
+            return var[i] == '=';
+        if (var[i] != name[i])
+            return false;
+    }
 }
 
 /* What the program itself says to the child stays (rule `app`); our own variable never does. */
@@ -59,19 +59,26 @@ static bool replaced(const char *var, const struct child_env *e)
     return false;
 }
 
-static bool among(const char *var, char *const *envp, size_t n)
+static bool among(char *const *envp, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
-        if (same_name(var, envp[i]))
+        if (same_name(envp[i], name))
             return true;
     return false;
 }
 
+/* How many there are; UNREADABLE: the array is not the program's to read. */
+#define UNREADABLE SIZE_MAX
+
 static size_t length(char *const *envp)
 {
     size_t n = 0;
-    while (envp && envp[n])
-        n++;
+    for (; envp; n++) {
+        if ((n == 0 || ((uintptr_t)&envp[n] & 4095) == 0) && !probe_readable(&envp[n]))
+            return UNREADABLE;
+        if (!envp[n])
+            break;
+    }
     return n;
 }
 
@@ -84,14 +91,14 @@ static void merge(const char **to, char *const *envp, size_t n, const struct chi
             to[at++] = envp[i];
     size_t theirs = at;
     for (unsigned i = 0; i < e->n; i++)
-        if (!among(e->var[i], (char *const *)to, theirs))
+        if (!among((char *const *)to, theirs, e->var[i]))
             to[at++] = e->var[i];
     to[at] = NULL;
 }
 
 static bool has_ours(char *const *envp, size_t n)
 {
-    return among(CHILD_VARIABLE, envp, n);
+    return among(envp, n, CHILD_VARIABLE);
 }
 
 /* ... by OpenTelemetry's variables, which belong together. */
@@ -138,9 +145,10 @@ static COLD int execute(const struct exec *x, const void *caller)
     enum child_exec what = child_env(&e);
     tb_errno_set(saved);
     size_t n = length(x->envp);
-    if (e.n > 1 && says_itself(x->envp, n))
+    if (e.n > 1 && n != UNREADABLE && says_itself(x->envp, n))
         e.n = 1;
-    if (what == CHILD_AS_IT_IS || (what == CHILD_WITHOUT && !has_ours(x->envp, n)))
+    if (what == CHILD_AS_IT_IS || n == UNREADABLE ||
+        (what == CHILD_WITHOUT && !has_ours(x->envp, n)))
         return x->run(x, x->envp);
     return with_copy(x, &e, n);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* parent: see parent.h. */
+#define _GNU_SOURCE
 #include "sys/parent.h"
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "sys/raw.h"
 
@@ -39,6 +41,16 @@ static bool lists(const char *s, long n, int pid)
             value = 0;
         }
     return value == pid;
+}
+
+bool parent_has_socket(int pid, int fd, uint64_t ino)
+{
+    struct stat st;
+    char path[64], *p = put_number(put_text(path, "/proc/"), pid);
+    p = put_number(put_text(p, "/fd/"), fd);
+    *p = 0;
+    return raw4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0) == 0 && S_ISSOCK(st.st_mode) &&
+           st.st_ino == ino;
 }
 
 int parent_my_tid(void)

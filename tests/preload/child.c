@@ -105,6 +105,20 @@ static void by_vfork(const char *how, int out)
     waitpid(pid, NULL, 0);
 }
 
+/* As Python's subprocess does it: what the exchange was read from is closed in the child. */
+static void by_vfork_closing(const char *how, int out)
+{
+    char *const *argv = args(how);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        dup2(out, 1);
+        close_range(3, ~0u, 0);
+        execve(self, argv, environ);
+        _exit(127);
+    }
+    waitpid(pid, NULL, 0);
+}
+
 static void by_session(const char *how, int out)
 {
     char *const *argv = args(how);
@@ -180,6 +194,7 @@ static const struct {
             {"execle", by_execle},
             {"fexecve", by_fexecve},
             {"vfork", by_vfork},
+            {"vfork-closing", by_vfork_closing},
             {"posix_spawn", by_posix_spawn},
             {"posix_spawnp", by_posix_spawnp},
             {"system", by_system},

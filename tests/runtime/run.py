@@ -86,7 +86,7 @@ def measure(stack, preload, rounds, skip, first):
             return None, "did not start: " + server.tail(), "", []
         up.take()
         load = L.Load(server.port, stack.keepalive, first, stack.resets).run(stack.concurrency, rounds)
-        time.sleep(stack.settle)
+        time.sleep(stack.linger)
         got = proxied(up.take()) if stack.proxy else up.take()
         if server.process.poll() is not None:
             load.failed.append(f"the server died with {server.process.returncode}: {server.tail()}")
@@ -118,7 +118,7 @@ def run_stack(stack, args):
     if args.no_preload:
         v = L.judge(base_got, base_load, base, stack.legs)
         return v, None, ""
-    load, got, counters, log = measure(stack, True, args.rounds, 0, 1000)
+    load, got, counters, log = measure(stack, True, max(args.rounds, stack.rounds), 0, 1000)
     if load is None:
         return None, got, ""
     skip = load.first + 64 if stack.cls == "warmup" else 0

@@ -14,11 +14,12 @@ JARS = "/usr/share/java"
 
 class Stack:
     def __init__(self, name, cls, command, needs=(), legs=4, env=None, prepare=None, proxy=False,
-                 keepalive=True, concurrency=32, resets=False, settle=0.1):
+                 keepalive=True, concurrency=32, resets=False, linger=0.1, rounds=0):
         self.name, self.cls, self.command, self.needs = name, cls, command, needs
         self.legs, self.env, self.prepare, self.proxy = legs, env or {}, prepare, proxy
         self.keepalive, self.concurrency = keepalive, concurrency
-        self.settle = settle  # seconds after the last answer in which it may still call out
+        self.linger = linger  # seconds until the last call that no answer waits for is made
+        self.rounds = rounds  # at least so many
         self.resets = resets  # it listens with a backlog of 10 and loses connections of a burst, with us or without
 
     def missing(self):
@@ -80,6 +81,17 @@ def compile_java(classpath, *files):
 def java(server, calls, classpath=lambda: ""):
     return lambda where, port, up: ["java", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={where}", "-cp",
                                     f"{where}:{classpath()}", "Sync", str(port), server, calls]
+
+
+def node(name, client, place="here", start=("node_app.js",), cls="right", env=None):
+    return Stack(f"node-{name}", cls, lambda w, p, u: ["node", *start[:-1], f"{APPS}/{start[-1]}", str(p), client, place],
+                 ("node", "openssl"), legs=5, prepare=certificate, env=env, concurrency=64, linger=0.8, rounds=8)
+
+
+def certificate(where, port, up):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "9",
+                    "-keyout", f"{where}/key", "-out", f"{where}/cert"], check=True, capture_output=True)
+    write(f"{where}/pem", open(f"{where}/key", encoding="ascii").read() + open(f"{where}/cert", encoding="ascii").read())
 
 
 def nginx_conf(keepalive):
@@ -163,10 +175,6 @@ def uvicorn(loop):
                                     "--log-level", "error", "async_app:app"]
 
 
-def php_files(where, port, up):
-    shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
-
-
 def php_fpm(script, listen, keep):
     """nginx in front, which speaks FastCGI to PHP's process manager, over TCP or a unix socket."""
     def prepare(where, port, up):
@@ -188,6 +196,7 @@ user = www-data
 group = www-data
 listen = {at}
 listen.mode = 0666
+clear_env = no
 pm = static
 pm.max_children = {40 if keep else 8}
 """)
@@ -210,8 +219,8 @@ def fpm_program():
     return (sorted(glob.glob("/usr/sbin/php-fpm*")) or ["php-fpm"])[-1]
 
 
-def php_curl_files(where, port, up):
-    shutil.copy(f"{APPS}/curl.php", f"{where}/index.php")
+def copy(script):
+    return lambda where, port, up: shutil.copy(f"{APPS}/{script}", f"{where}/index.php")
 
 
 def mono_build(where, port, up):
@@ -223,7 +232,26 @@ def calls(server, *needs, client="httpx", limit=0):
     name = "-".join(["py", server, client] + [str(limit)] * (limit > 0))
     return Stack(name, "right", lambda w, p, u: [PY, f"{APPS}/python_calls.py", server, str(p)],
                  tuple(f"py:{n}" for n in needs), env={"CLIENT": client, "LIMIT": str(limit)},
-                 concurrency=64, settle=1.0)
+                 concurrency=64, linger=1.0)
+
+
+TOP = os.path.dirname(os.path.dirname(HERE))
+
+
+def example(name, cls, compiler, source, flag, aware=True):
+    """A program that says whose work it does; or the same without the lines that say it."""
+    def prepare(where, port, up):
+        with open(f"{TOP}/examples/api/{source}", encoding="ascii") as f:
+            lines = [x for x in f if aware or "/* TRACE" not in x]
+        write(f"{where}/{source}", "".join(lines))
+        subprocess.run([compiler, "-D_GNU_SOURCE", "-O1", f"-I{TOP}/include", "-o", f"{where}/server",
+                        f"{where}/{source}", flag], check=True)
+    return Stack(name, cls, lambda w, p, u: [f"{w}/server", str(p), *u.split(":")], (compiler,), legs=3, prepare=prepare)
+
+
+def puma(name, cls, app="config.ru", legs=4, env=None):
+    return Stack("puma" + name, cls, lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/{app}"],
+                 ("puma",), legs=legs, env=env)
 
 
 FLASK = ("py:flask", "py:requests")
@@ -237,12 +265,12 @@ STACKS = [
           ("py:django", "py:requests"), legs=3, resets=True),
     Stack("django-gunicorn", "right", gunicorn("sync", "django_app:application"), ("py:django", "py:gunicorn"), legs=3),
     Stack("webrick", "right", lambda w, p, u: ["ruby", f"{APPS}/webrick.rb", str(p)], ("ruby",)),
-    Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=php_files,
+    Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=copy("app.php"),
           env={"PHP_CLI_SERVER_WORKERS": ""}),
     Stack("apache-mod_php", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php"), prepare=apache_conf("prefork", mod_php)),
     Stack("php-S-curl", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "php-ext:curl"),
-          prepare=php_curl_files, env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
+          prepare=copy("curl.php"), env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
     Stack("mod_php-curl", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php", "php-ext:curl"), prepare=apache_conf("prefork", mod_php, "curl.php"), legs=5),
     Stack("php-fpm", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program()),
@@ -266,8 +294,31 @@ STACKS = [
           prepare=nginx_conf(False), proxy=True, legs=1),
     Stack("nginx-keepalive", "right", lambda w, p, u: ["nginx", "-e", "stderr", "-c", f"{w}/nginx.conf"], ("nginx",),
           prepare=nginx_conf(True), proxy=True, legs=1),
-    Stack("node-http", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "http"], ("node",)),
-    Stack("node-fetch", "nowrong", lambda w, p, u: ["node", f"{APPS}/node_app.js", str(p), "fetch"], ("node",)),
+    example("api-pool", "right", "gcc", "pool.c", "-lpthread"),
+    example("api-pool-unaware", "nowrong", "gcc", "pool.c", "-lpthread", False),
+    example("api-coroutines", "right", "g++", "coroutines.cc", "-std=c++20"),
+    example("api-coroutines-unaware", "nowrong", "g++", "coroutines.cc", "-std=c++20", False),
+    Stack("flask-children", "right",
+          lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/children.py", "run", "-p", str(p)], FLASK + ("curl",),
+          legs=5, concurrency=8),
+    Stack("gunicorn-children", "right", gunicorn("sync", "children:app"), FLASK + ("py:gunicorn", "curl"), legs=5,
+          concurrency=8),
+    Stack("php-S-children", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "curl"),
+          prepare=copy("children.php"), env={"PHP_CLI_SERVER_WORKERS": ""}, legs=4, concurrency=8),
+    Stack("php-fpm-children", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program(), "curl"),
+          prepare=php_fpm("children.php", "127.0.0.1:{port}", False), legs=4, concurrency=8),
+    node("http", "http"),
+    node("http-limited", "limited"),
+    node("http-odd", "odd"),
+    node("fetch", "fetch"),
+    node("fetch-limited", "fetch-limited"),
+    node("https", "https"),
+    node("http2", "http2"),
+    node("worker", "http", "worker"),
+    node("cluster", "fetch", "cluster"),
+    node("esm", "http", start=("node_app.mjs",)),
+    node("options", "limited", env={"NODE_OPTIONS": "--max-http-header-size=20000 --no-warnings"}),
+    node("unbridged", "http", cls="nowrong", env={"TRACEBATON_BRIDGES": "python"}),
     Stack("uvicorn-asyncio", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx")),
     Stack("uvicorn-uvloop", "nowrong", uvicorn("uvloop"), ("py:fastapi", "py:uvloop", "py:httpx")),
     Stack("fastapi-plain", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx"), env={"PLAIN": "1"}),
@@ -291,8 +342,10 @@ STACKS = [
     Stack("gunicorn-gevent", "nowrong", gunicorn("gevent", "flask_app:app"), FLASK + ("py:gevent",), legs=5),
     Stack("flask-fan-out", "nowrong", gunicorn("gthread", "flask_app:fan_out", ("--threads", "8")), FLASK, legs=3,
           env={"FAN_OUT": "1"}),
-    Stack("puma", "nowrong", lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/config.ru"],
-          ("puma",)),
+    puma("", "right"), puma("-threads", "nowrong", "threads.ru", 3),
+    puma("-threads-best", "right", "threads.ru", 3, {"TRACEBATON_ATTRIBUTION": "best"}),
+    puma("-lazy-pool", "nowrong", "threads.ru", 3, {"POOL": "1"}),
+    puma("-lazy-pool-best", "nowrong", "threads.ru", 3, {"POOL": "1", "TRACEBATON_ATTRIBUTION": "best"}),
     Stack("java-client-sync", "nowrong", java("jdk", "client"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
     Stack("java-client-async", "nowrong", java("jdk", "async"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
     Stack("java-executor", "nowrong", java("jdk", "executor"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),

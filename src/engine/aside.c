@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* aside: see aside.h. Everything lies in two blocks of the arena for the time of one question. */
+#include "engine/aside.h"
+
+#include "engine/conn.h"
+#include "engine/count.h"
+#include "engine/engine.h"
+#include "engine/flow.h"
+#include "engine/outbound.h"
+#include "sys/guard.h"
+
+/* The next piece of a text whose pieces end with a NUL. */
+static bool piece(struct span *text, struct span *p)
+{
+    const char *end = text->n ? memchr(text->p, 0, text->n) : NULL;
+    if (!end)
+        return false;
+    *p = (struct span){text->p, (size_t)(end - text->p)};
+    *text = (struct span){end + 1, text->n - p->n - 1};
+    return true;
+}
+
+static void field(struct head *h, struct span name, struct span value)
+{
+    char lower[HTTP1_NAME_MAX];
+    if (name.n > sizeof(lower))
+        return;
+    for (size_t i = 0; i < name.n; i++)
+        lower[i] = span_lower(name.p[i]);
+    if (!head_sink.field(h, (struct span){lower, name.n}))
+        return;
+    head_sink.value(h, value.p, value.n);
+    head_sink.end(h, false);
+}
+
+static bool read_in(struct head *h, struct span text, uint32_t pieces)
+{
+    struct span name, value;
+    for (; pieces > 1; pieces -= 2) {
+        if (!piece(&text, &name) || !piece(&text, &value))
+            return false;
+        field(h, name, value);
+    }
+    return pieces == 0 && text.n == 0;
+}
+
+/* Exactly one head, to the end of the text. */
+static bool read_out(struct head *h, struct http1 *scan, struct span text)
+{
+    size_t used;
+    http1_init(scan, HTTP1_REQUEST, false);
+    return http1_scan(scan, text.p, text.n, &used, &head_sink, h) == HTTP1_EMPTY_LINE &&
+           used + 2 == text.n;
+}
+
+/* As if the others had not come. */
+static void only_ids(struct context *ctx)
+{
+    uint32_t n = ctx->n;
+    ctx->n = ctx->text_len = 0;
+    ctx->classes = 1u << PEER_I;
+    for (uint32_t i = 0; i < n; i++) {
+        struct context_line l = ctx->line[i];
+        if (names_row(&engine_policy.names, l.id)->cls != PEER_I)
+            continue;
+        memmove(ctx->text + ctx->text_len, ctx->text + l.off, l.len);
+        l.off = ctx->text_len;
+        ctx->text_len += l.len;
+        ctx->line[ctx->n++] = l;
+    }
+    ctx->sum = context_sum(ctx);
+}
+
+/* What the inbound request carries; NULL: no memory, or not understood. */
+static struct context *build(const struct aside *q, struct store *s)
+{
+    size_t size;
+    head_begin(&s->head, &engine_policy.names, s->buf, 0, sizeof(s->buf));
+    if (!read_in(&s->head, q->in, q->pieces))
+        return NULL;
+    void *block = conn_context_block(context_bound(&s->head), &size);
+    if (!block)
+        return NULL;
+    struct context_notes notes = {{0}}; /* were counted where the request was read */
+    struct context *ctx = context_build(&s->head, block, size, &notes);
+    if (q->elsewhere)
+        only_ids(ctx);
+    return ctx;
+}
+
+static unsigned compose(const struct aside *q, struct store *s, const struct context *ctx,
+                        char *dst, size_t *cap)
+{
+    struct http1 scan;
+    size_t room = *cap;
+    enum context_own own = CONTEXT_OWN_SILENT;
+    struct context_notes notes = {{0}};
+    *cap = 0;
+    head_begin(&s->saved, &engine_policy.names, s->buf, s->head.len, sizeof(s->buf));
+    if (!read_out(&s->saved, &scan, q->out))
+        return COUNT_NONE_UNBRIDGED;
+    if (context_app_identity(&s->saved))
+        count(COUNT_RULE_APP);
+    if (flow_is_contradicted())
+        return COUNT_NONE_CONTRADICTED;
+    if (ctx->n == 0)
+        return COUNT_NONE_EMPTY;
+    struct context_out out = {&s->saved,   &engine_policy.peers, {.port = q->port},
+                              scan.method, scan.head_bytes,      scan.head_lines,
+                              NULL};
+    size_t n = context_compose(ctx, &out, dst, room, &own, &notes);
+    count_notes(COUNT_INSERT, &notes);
+    outbound_compare(own);
+    if (n > 0 && !engine_policy.shadow)
+        *cap = n;
+    return n == 0 ? COUNT_NONE_COMPOSED : engine_policy.shadow ? COUNT_NONE_SHADOW : COUNT_INSERTED;
+}
+
+/* The account's numbers, and the decision in its ring. */
+static void settle(const struct context *ctx, unsigned result, size_t n)
+{
+    struct page_event e = {.kind = PAGE_EVENT_OUT, .rule = COUNT_RULE_BRIDGE};
+    count(COUNT_RULE_BRIDGE);
+    count(result);
+    page_add(COUNT_BYTES, n);
+    e.result = (uint16_t)result;
+    context_trace(ctx, e.trace);
+    if (page_kept)
+        page_note(&e);
+}
+
+static size_t answer(const struct aside *q, struct store *s, char *dst, size_t cap)
+{
+    struct context *ctx = build(q, s);
+    if (!ctx) {
+        count(COUNT_NONE_UNBRIDGED);
+        return 0;
+    }
+    unsigned result = compose(q, s, ctx, dst, &cap);
+    settle(ctx, result, cap);
+    conn_context_release(ctx);
+    return cap;
+}
+
+size_t aside_compose(const struct aside *q, char *dst, size_t cap)
+{
+    size_t n = 0;
+    if (!guard_enter())
+        return 0;
+    struct store *s = conn_block();
+    if (s) {
+        n = answer(q, s, dst, cap);
+        conn_block_release(s);
+    }
+    guard_leave();
+    return n;
+}
