@@ -56,7 +56,7 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # The bytes of heads pass through these; everything else is to be small (one file, every runtime).
-HOT := core/http1 core/http1_line core/http1_field core/http1_body core/head core/names sys/mem hooks/recv \
+HOT := core/http1 core/http1_line core/http1_field core/head core/names sys/mem hooks/recv \
        hooks/send engine/fdtab sys/arena
 COLD := $(filter-out $(HOT:%=$(BUILD)/so/%.o),$(OBJ))
 $(COLD): SOFLAGS += -Os
