@@ -157,11 +157,11 @@ enum told_by { BY_NOTHING, BY_OWN, BY_OTEL, BY_CGI };
 static enum told_by told_by(const char *(*env)(const char *))
 {
     bool as_otel = engine_policy.env == POLICY_ENV_OTEL;
-    return engine_policy.env == POLICY_ENV_OFF      ? BY_NOTHING
-           : variable(env, CHILD_VARIABLE).n        ? BY_OWN
+    return engine_policy.env == POLICY_ENV_OFF         ? BY_NOTHING
+           : variable(env, CHILD_VARIABLE).n           ? BY_OWN
            : as_otel && variable(env, "TRACEPARENT").n ? BY_OTEL
-           : spawn_is_cgi(env)                      ? BY_CGI
-                                                    : BY_NOTHING;
+           : spawn_is_cgi(env)                         ? BY_CGI
+                                                       : BY_NOTHING;
 }
 
 static bool read_by(enum told_by by, const char *(*env)(const char *), char *const *all,
