@@ -93,6 +93,21 @@ function bridge(require) {
     const owner = Symbol('tracebaton');
     const inherited = (prototype, key, self, args) =>
         apply(getPrototypeOf(prototype)[key], self, args);
+    /* --- what serves many requests and may be begun within one: connections (of databases, whose
+     * callbacks come out of them) and intervals. What they call is nobody's work. */
+    function unowned(object, key) {
+        const original = object[key];
+        if (typeof original !== 'function') return;
+        object[key] = function (...args) {
+            if (current() === undefined) return apply(original, this, args);
+            return storage.run(undefined, apply, original, this, args);
+        };
+        Object.defineProperty(object[key], 'name', { value: original.name });
+    }
+    unowned(net.Socket.prototype, 'connect');
+    unowned(require('tls').TLSSocket.prototype, '_wrapHandle');
+    unowned(require('timers'), 'setInterval');
+    unowned(globalThis, 'setInterval');
     /* --- inbound: http, https and http2 servers are net.Servers. What a request and its response
      * emit later (a body's end) comes out of the connection, which serves other requests, too. */
     const bound = new WeakSet();
