@@ -200,6 +200,7 @@ bool bridge_call(const struct edit_piece *v, int n, size_t *answer)
     } else if (state != ALIVE) {
         state = ALIVE;
         carrier_attach(&carrier);
+        engine_relieve();
     }
     return true;
 }

@@ -90,9 +90,6 @@ function bridge(require) {
             return f(...args);
         } catch {}
     }
-    const owner = Symbol('tracebaton');
-    const inherited = (prototype, key, self, args) =>
-        apply(getPrototypeOf(prototype)[key], self, args);
     /* --- what serves many requests and may be begun within one: connections (of databases, whose
      * callbacks come out of them) and intervals. What they call is nobody's work. */
     function unowned(object, key) {
@@ -108,57 +105,53 @@ function bridge(require) {
     unowned(require('tls').TLSSocket.prototype, '_wrapHandle');
     unowned(require('timers'), 'setInterval');
     unowned(globalThis, 'setInterval');
-    /* --- inbound: http, https and http2 servers are net.Servers. What a request and its response
-     * emit later (a body's end) comes out of the connection, which serves other requests, too. */
-    const bound = new WeakSet();
-    function bind(message, from) {
-        const prototype = getPrototypeOf(message);
-        message[owner] = from;
-        if (bound.has(prototype)) return;
-        bound.add(prototype);
-        const { emit } = prototype;
-        prototype.emit = function (...args) {
-            const from = this[owner];
-            if (from === undefined || from === current()) return apply(emit, this, args);
-            return storage.run(from, apply, emit, this, args);
-        };
-    }
+    /* --- inbound: http, https and http2 servers are net.Servers */
     function fields(name, first, raw) {
         if (name === 'stream') return raw;
         if (name === 'request' || name === 'upgrade' || name === 'connect' ||
             name === 'checkContinue' || name === 'checkExpectation') return first?.rawHeaders;
     }
+    /* What a request with a body emits later comes out of the connection, which serves others. */
+    function bind(message, from) {
+        const { emit } = message;
+        message.emit = function (...args) {
+            if (from === current()) return apply(emit, this, args);
+            return storage.run(from, apply, emit, this, args);
+        };
+    }
     const server = net.Server.prototype;
-    server.emit = function (...args) {
-        const [name, first, second] = args;
-        const raw = fields(name, first, args[4]);
-        if (!Array.isArray(raw)) return inherited(server, 'emit', this, args);
-        const from = { raw, text: undefined };
-        bind(first, from);
-        if (name[0] === 'r' || name[1] === 'h') bind(second, from);
-        return storage.run(from, inherited, server, 'emit', this, args);
-    };
+    server.emit = {
+        __proto__: getPrototypeOf(server),
+        emit(name, first, second, third, fourth) {
+            const raw = fields(name, first, fourth);
+            if (!Array.isArray(raw)) return super.emit(...arguments);
+            const from = { raw, text: undefined };
+            if (first.method !== 'GET' || first.httpVersionMajor !== 1) bind(first, from);
+            return storage.run(from, (...args) => super.emit(...args), ...arguments);
+        },
+    }.emit;
     /* --- outbound: http and https. _storeHeader() runs where the program makes or begins the
-     * request, before the agent queues it; _send() takes the head's text with the first bytes. */
+     * request, before the agent queues it. With an expectation it sends the head, too. */
     const http = require('http');
     const client = http.ClientRequest.prototype;
     function complete(request, from) {
-        const text = request._header;
-        request._header = text.slice(0, -2) +
-            lines(from, text, request.protocol === 'https:') + '\r\n';
+        const { _header: text, outputData: queue } = request;
+        const sent = request._headerSent;
+        if (sent && (queue.length !== 1 || queue[0].data !== text)) return;
+        const more = lines(from, text, request.protocol === 'https:');
+        if (!more) return;
+        request._header = text.slice(0, -2) + more + '\r\n';
+        if (sent) queue[0].data = request._header;
     }
-    client._storeHeader = function (...args) {
-        this[owner] = current();
-        return inherited(client, '_storeHeader', this, args);
-    };
-    client._send = function (...args) {
-        const from = this[owner];
-        if (from && !this._headerSent && this._header) {
-            this[owner] = undefined;
-            attempt(complete, this, from);
-        }
-        return inherited(client, '_send', this, args);
-    };
+    client._storeHeader = {
+        __proto__: getPrototypeOf(client),
+        _storeHeader() {
+            const made = super._storeHeader(...arguments);
+            const from = current();
+            if (from !== undefined) attempt(complete, this, from);
+            return made;
+        },
+    }._storeHeader;
     /* --- undici: the event of a request that is made comes where a pool hands it to a connection.
      * A handler that is an AsyncResource was made by the caller; of others nothing is known. */
     function announced({ request }) {

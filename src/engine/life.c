@@ -78,6 +78,12 @@ bool engine_on(void)
     return on;
 }
 
+void engine_relieve(void)
+{
+    if (!page_kept)
+        on = false;
+}
+
 /* --- numbers -------------------------------------------------------------------------------- */
 
 /* Replace what is known of a number. */
