@@ -40,12 +40,13 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/t
 
 SO := $(BUILD)/libtracebaton.so
 
-.PHONY: image-files all check demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
+.PHONY: image-files all check prove demo bench bench-build install uninstall clean format runtime runtime-registry matrix soak fuzz unit
 all: $(SO) $(BUILD)/tracebaton
 
-$(BUILD)/exports.map: src/hooks/hooks.def
+$(BUILD)/exports.map: src/hooks/hooks.def src/hooks/api.def
 	@mkdir -p $(@D)
 	$(Q){ echo '{ global:'; sed -n 's/^HOOK([a-z]*, [a-z_]*, \([a-z0-9_]*\),.*/  \1;/p' $<; \
+	      sed -n 's/^API(.*, \([a-z0-9_]*\), (.*/  \1;/p' src/hooks/api.def; \
 	      echo '  local: *; };'; } > $@
 
 $(SO): $(OBJ) $(BUILD)/exports.map
@@ -55,8 +56,9 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # What runs once, or seldom, is to be small.
-COLD := bridge/node engine/aside hooks/real hooks/init hooks/load hooks/file hooks/sysno hooks/wait engine/policy engine/count \
-        engine/life engine/baton engine/carrier core/peers core/valid inlet/inlet inlet/fastcgi \
+COLD := core/compose core/context engine/aside hooks/real hooks/init hooks/load hooks/file hooks/sysno hooks/wait engine/policy engine/count \
+        engine/life engine/baton engine/carrier engine/child engine/tell core/peers core/valid \
+        inlet/inlet inlet/fastcgi inlet/spawn sys/parent hooks/spawn hooks/api \
         sys/next sys/got sys/object sys/owner sys/elfwalk sys/env sys/log \
         $(patsubst src/%.c,%,$(wildcard src/bridge/*.c))
 $(COLD:%=$(BUILD)/so/%.o): SOFLAGS += -Os
@@ -67,6 +69,12 @@ $(BUILD)/gen/node_shim.h: src/bridge/node_shim.js Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -e '/^ *\/\*.*\*\/ *$$/d' -e '/^ *\/\*/,/\*\/ *$$/d' -e 's/^ *//' -e '/^$$/d' $< | base64 | tr -d '\n' | \
 	    sed -e 's/.*/#define NODE_SHIM "&"/' > $@.tmp && mv -f $@.tmp $@
+
+$(BUILD)/so/bridge/ruby.o: $(BUILD)/gen/ruby_shim.h
+$(BUILD)/so/bridge/ruby.o: SOFLAGS += -I$(BUILD)/gen
+$(BUILD)/gen/ruby_shim.h: src/bridge/ruby_shim.rb Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e '/^ *#/d' -e 's/^ *//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.tmp && mv -f $@.tmp $@
 
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -112,6 +120,11 @@ check:
 	$(Q)packaging/setup build check
 	$(Q)$(MAKE) --no-print-directory all unit
 	$(Q)BUILD=$(BUILD) tests/run
+
+# The proofs of `make check` to greater bounds, and every mutant that they must refute.
+prove:
+	$(Q)packaging/setup build check
+	$(Q)BUILD=$(BUILD) tests/proof/run deep
 
 demo:
 	$(Q)packaging/setup build demo

@@ -16,6 +16,7 @@ static const struct bridge *const bridges[] = {
 bool bridge_pending;
 
 static uint32_t settled; /* bit 1 << enum bridge_id */
+static bool soon;        /* one of them is there, and not ready */
 static uint32_t trying;  /* one thread at a time */
 
 static bool wanted(unsigned i)
@@ -43,17 +44,32 @@ void bridge_start(void)
             bridges[i]->start();
 }
 
+/* A runtime may be loaded at any time, but seldom is later than at the start: its absence is asked
+ * for at the 1st, 2nd, 4th ... occasion. One that is there and not ready is tried each time. */
+static bool worth_it(void)
+{
+    static uint32_t occasions;
+    uint32_t n = __atomic_add_fetch(&occasions, 1, __ATOMIC_RELAXED);
+    return soon || (n & (n - 1)) == 0;
+}
+
 static void try_all(const void *caller)
 {
+    soon = false;
     for (unsigned i = 0; i < BRIDGE_COUNT && bridge_pending; i++)
-        if (wanted(i))
-            settle(i, bridges[i]->attach(caller));
+        if (wanted(i)) {
+            enum bridge_state s = bridges[i]->attach(caller);
+            soon |= s == BRIDGE_LATER;
+            settle(i, s);
+        }
     if (bridge_pending && !(engine_policy.bridges & ~settled))
         __atomic_store_n(&bridge_pending, false, __ATOMIC_RELEASE);
 }
 
 void bridge_check(const void *caller)
 {
+    if (!worth_it())
+        return;
     int saved = tb_errno_get();
     if (!engine_restricted_now() && !__atomic_exchange_n(&trying, 1, __ATOMIC_ACQUIRE)) {
         try_all(caller);

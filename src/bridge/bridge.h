@@ -25,7 +25,7 @@ enum bridge_id {
 enum bridge_state {
     BRIDGE_ABSENT,  /* its runtime is not in this process (as yet); nothing was changed */
     BRIDGE_LATER,   /* it is, but cannot be asked here or now; nothing was changed */
-    BRIDGE_ON,      /* attached; carrier_attach() was called */
+    BRIDGE_ON,      /* attached: carrier_attach() was called, or it tells by engine_enter_as() */
     BRIDGE_REFUSED, /* it is, and will never be bridged: a version or a layout we do not know */
 };
 

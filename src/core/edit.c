@@ -61,16 +61,17 @@ static void fill(struct filler *f, const char *p, size_t n)
     f->skip = 0;
 }
 
-/* The program's bytes [from, to), over its pieces. */
+/* The program's bytes [from, to), over its pieces. No sum of lengths goes beyond `to`: a program
+ * may offer pieces whose lengths no number holds, and the kernel takes what it can of them. */
 static void fill_program(struct filler *f, const struct edit_piece *prog, size_t nprog, size_t from,
                          size_t to)
 {
     size_t base = 0;
     for (size_t i = 0; i < nprog && base < to && f->n < f->cap; i++) {
-        size_t end = base + prog[i].n;
-        size_t lo = from > base ? from : base, hi = to < end ? to : end;
-        if (lo < hi)
-            fill(f, (const char *)prog[i].p + (lo - base), hi - lo);
+        size_t lo = from > base ? from : base;
+        size_t end = prog[i].n < to - base ? base + prog[i].n : to;
+        if (lo < end)
+            fill(f, (const char *)prog[i].p + (lo - base), end - lo);
         base = end;
     }
 }

@@ -61,7 +61,8 @@ struct __attribute__((may_alias)) edit_piece {
 
 /**
  * The pieces of the wire stream from wire offset `from` on.
- * @param prog  the program's pieces (their sum is e->total), nprog of them; may be empty ones
+ * @param prog  the program's pieces (their sum is at least e->total), nprog of them; may be empty
+ *              ones
  * @return number of pieces written to out (at most cap, which must be > 0); they are contiguous on
  *         the wire from `from`, none is empty, and fewer bytes than the rest only if cap was
  * reached.

@@ -39,64 +39,61 @@ static void on_target(void *ctx, const char *p, size_t n)
     h->target_cut = len < n;
 }
 
-/* Nobody wants more of a value than this; and of credentials no more than tells their scheme. */
-static inline uint32_t limit_of(const struct names *names, int id)
+/* A prefix rule's name is kept as it was written. */
+__attribute__((noinline)) static void keep_name(struct head *h, struct head_field *f,
+                                                struct span name)
 {
-    if (id < NAMES_BUILTIN) /* nearly all: without a call */
-        return names_rows[id].max + SLACK;
-    switch (id) {
-    case NAME_HOST:
-        return 512;
-    case NAME_AUTH:
-        return SLACK;
-    case NAME_SIGNATURE_INPUT:
-    case NAME_CONNECTION:
-        return 2048;
-    default:
-        return names_row(names, id)->max + SLACK;
-    }
+    f->name_len = (uint16_t)append(h, name.p, name.n);
+    f->cut = f->name_len < name.n;
 }
 
-static inline bool is_prefix(const struct names *names, int id)
+/* What of a value is kept. Nobody wants more of it than its rule does. */
+static inline const struct names_row *row_of(const struct head *h, int id)
 {
-    return id < NAMES_BUILTIN ? names_rows[id].match == MATCH_PREFIX : names_is_prefix(names, id);
+    return id < NAMES_EXTRA ? &names_rows[id] : names_row(h->names, id); /* nearly all: no call */
 }
 
-static bool keep(struct head *h, int id, struct span name)
+/* How much of n bytes there is room for. */
+static inline size_t fitting(const struct head *h, size_t n, uint32_t limit)
+{
+    size_t left = h->cap - h->len;
+    n = n < limit ? n : limit;
+    return n < left ? n : left;
+}
+
+static inline struct head_field *keep(struct head *h, int id, struct span name)
 {
     if (h->n == HEAD_FIELDS) {
         h->dropped++;
-        return false;
+        return NULL;
     }
     struct head_field *f = &h->field[h->n++];
     *f = (struct head_field){.id = (uint16_t)id, .name_off = h->len};
-    if (is_prefix(h->names, id)) {
-        f->name_len = (uint16_t)append(h, name.p, name.n);
-        f->cut = f->name_len < name.n;
-    }
+    if (names_is_prefix(h->names, id))
+        keep_name(h, f, name);
     f->off = h->len;
-    h->limit = limit_of(h->names, id);
-    h->open = true;
-    return true;
+    return f;
 }
 
 static bool on_field(void *ctx, struct span name)
 {
     struct head *h = ctx;
     int id = names_find(h->names, name);
-    return id >= 0 && keep(h, id, name);
+    h->open = id >= 0 && keep(h, id, name);
+    if (h->open)
+        h->limit = row_of(h, id)->max + SLACK;
+    return h->open;
 }
 
-/* The copy comes last: nothing of here has to outlive the call. */
+/* The copy comes last, here and below: nothing has to outlive the call. */
 static void on_value(void *ctx, const char *p, size_t n)
 {
     struct head *h = ctx;
     struct head_field *f = &h->field[h->n - 1];
     char *to = h->buf + h->len;
-    uint32_t room = h->limit - f->len, left = h->cap - h->len;
-    uint32_t most = room < left ? room : left, len = n < most ? (uint32_t)n : most;
-    f->len += len;
-    h->len += len;
+    size_t len = fitting(h, n, h->limit - f->len);
+    f->len += (uint32_t)len;
+    h->len += (uint32_t)len;
     if (len < n)
         f->cut = true;
     memcpy(to, p, len);
@@ -109,7 +106,22 @@ static void on_end(void *ctx, bool folded)
     h->open = false;
 }
 
-const struct http1_sink head_sink = {on_target, on_field, on_value, on_end};
+static void on_line(void *ctx, struct span name, struct span value)
+{
+    struct head *h = ctx;
+    int id = names_find(h->names, name);
+    struct head_field *f = id >= 0 ? keep(h, id, name) : NULL;
+    if (!f)
+        return;
+    size_t len = fitting(h, value.n, row_of(h, id)->max + SLACK);
+    f->len = (uint32_t)len;
+    h->len += (uint32_t)len;
+    if (len < value.n)
+        f->cut = true;
+    memcpy(h->buf + f->off, value.p, len);
+}
+
+const struct http1_sink head_sink = {on_target, on_field, on_value, on_end, on_line};
 
 const struct head_field *head_find(const struct head *h, int id)
 {

@@ -120,6 +120,12 @@ enum http1_event http1_scan(struct http1 *h, const char *p, size_t n, size_t *us
         return http1_due(h);
     if (n == 0)
         return HTTP1_MORE;
+    if (h->state == S_EMPTY_CR && n >= 2 && memcmp(p, "\r\n", 2) == 0) {
+        *used = 2; /* the whole empty line, which each head has: without the machine */
+        h->head_bytes += 2;
+        http1_frame(h);
+        return HTTP1_HEAD;
+    }
     struct run r = {h, p, n, 0, 0, sink, ctx};
     enum http1_event ev = scan(&r);
     *used = r.i;

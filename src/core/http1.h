@@ -76,7 +76,8 @@ enum http1_body { HTTP1_BODY_NONE, HTTP1_BODY_LENGTH, HTTP1_BODY_CHUNKED, HTTP1_
 /**
  * What the caller hears of a head while it passes. Pieces point into the bytes
  * given to http1_scan() and may be cut anywhere; they are never empty, except
- * that no piece at all is sent for an empty value. All members are mandatory.
+ * that no piece at all is sent for an empty value. All members but `line` are
+ * mandatory.
  */
 struct http1_sink {
     /** A piece of the request target (requests only). */
@@ -90,7 +91,15 @@ struct http1_sink {
     void (*value)(void *ctx, const char *p, size_t n);
     /** The wanted field is complete; `folded`: it had obs-fold lines and must not be trusted. */
     void (*end)(void *ctx, bool folded);
+    /** NULL, or: instead of field, value, end, a line that was given whole, at once. The name as
+     * for field; the value is not empty, not folded and without white space at both ends: exactly
+     * what value would have been given. Which lines these are depends on how the stream is cut, and
+     *  some come in pieces however it is; what the receiver makes of both must be the same. */
+    void (*line)(void *ctx, struct span name, struct span value);
 };
+
+/* Sinks without `line` need not mention it. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 #define HTTP1_NAME_MAX 128
 

@@ -11,25 +11,25 @@
 
 /* --- the fields that framing depends on ----------------------------------------------------- */
 
-/* Lengths first: these comparisons are of constant size, so the compiler makes words of them. */
-static inline uint8_t field_of(struct span name)
+static uint8_t framing_field(struct span name)
 {
-#define IS(text) (memcmp(name.p, text, sizeof(text) - 1) == 0)
-    switch (name.n) {
-    case 6:
-        return IS("expect") ? FIELD_EXPECT : FIELD_OTHER;
-    case 7:
-        return IS("upgrade") ? FIELD_UPGRADE : FIELD_OTHER;
-    case 10:
-        return IS("connection") ? FIELD_CONNECTION : FIELD_OTHER;
-    case 14:
-        return IS("content-length") ? FIELD_LENGTH : FIELD_OTHER;
-    case 17:
-        return IS("transfer-encoding") ? FIELD_TE : FIELD_OTHER;
-    default:
-        return FIELD_OTHER;
-    }
-#undef IS
+    if (span_eq(name, SPAN("content-length")))
+        return FIELD_LENGTH;
+    if (span_eq(name, SPAN("connection")))
+        return FIELD_CONNECTION;
+    if (span_eq(name, SPAN("transfer-encoding")))
+        return FIELD_TE;
+    if (span_eq(name, SPAN("upgrade")))
+        return FIELD_UPGRADE;
+    return span_eq(name, SPAN("expect")) ? FIELD_EXPECT : FIELD_OTHER;
+}
+
+/* Nearly all names begin with another letter than those. */
+static inline bool may_be_framing(char first)
+{
+#define BIT(c) (UINT32_C(1) << ((c)&31))
+    return (BIT('c') | BIT('e') | BIT('t') | BIT('u')) >> (first & 31) & 1;
+#undef BIT
 }
 
 static void framing_begins(struct http1 *h)
@@ -174,7 +174,7 @@ static enum http1_event name_done(struct run *r)
     struct http1 *h = r->h;
     struct span name = {h->name, h->name_len};
     bool known = !(h->flags & F_LONG_NAME);
-    h->field = known ? field_of(name) : FIELD_OTHER;
+    h->field = known ? framing_field(name) : FIELD_OTHER;
     h->flags &= (uint16_t) ~(F_WANTED | F_FOLDED | F_LONG_NAME);
     if (known && r->sink->field(r->ctx, name))
         h->flags |= F_WANTED;
@@ -209,6 +209,16 @@ enum http1_event http1_in_name(struct run *r)
     return name_done(r);
 }
 
+/* The value of a field that framing depends on is complete. */
+static enum http1_event framing_ends(struct http1 *h)
+{
+    if (h->field == FIELD_CONNECTION || h->field == FIELD_EXPECT)
+        token_done(h);
+    if (h->field == FIELD_TE && h->count != 7)
+        h->flags |= F_TE_BAD;
+    return h->field == FIELD_LENGTH ? length_done(h) : NEXT;
+}
+
 /* The line after a field was no continuation of it. */
 static enum http1_event field_done(struct run *r)
 {
@@ -216,13 +226,7 @@ static enum http1_event field_done(struct run *r)
     h->flags &= (uint16_t)~F_IN_FIELD;
     if (h->flags & F_WANTED)
         r->sink->end(r->ctx, (h->flags & F_FOLDED) != 0);
-    if (h->field == FIELD_OTHER)
-        return NEXT;
-    if (h->field == FIELD_CONNECTION || h->field == FIELD_EXPECT)
-        token_done(h);
-    if (h->field == FIELD_TE && h->count != 7)
-        h->flags |= F_TE_BAD;
-    return h->field == FIELD_LENGTH ? length_done(h) : NEXT;
+    return h->field == FIELD_OTHER ? NEXT : framing_ends(h);
 }
 
 /* obs-fold (RFC 9112 5.2): tolerated, but the value is not to be trusted, and framing must not
@@ -243,25 +247,12 @@ static enum http1_event fold(struct run *r)
 
 /* --- whole lines: what nearly all are, in one go -------------------------------------------- */
 
-/* The tops of the bytes that are none of those that nearly all names are made of: letters, digits,
- * '-' (those may still be tchars). The first is exact: only a byte of 0x80 or more, which is one of
- * them, makes a sum leave its byte, upwards. */
-static inline uint64_t tops_odd(uint64_t w)
+/* A name that is given with its colon and whole words up to there (none beyond the one at `last`).
+ * It is kept in lower case (what lies behind it is of no interest).
+ * @return its length; 0: let http1_in_name() see. */
+static inline size_t whole_name(char *name, const char *p, const char *last)
 {
-    uint64_t lower = w | EACH(0x20);
-    uint64_t letter = (lower + EACH(0x80 - 'a')) ^ (lower + EACH(0x7f - 'z'));
-    uint64_t digit = (w + EACH(0x80 - '0')) ^ (w + EACH(0x7f - '9'));
-    uint64_t other = (w ^ EACH('-')) + EACH(0x7f);
-    return ((other & ~(letter | digit)) | w) & TOPS;
-}
-
-/* A name that is given with its colon and whole words up to there. It is kept in lower case (what
- * lies behind it is of no interest). @return its length; 0: let http1_in_name() see. */
-static inline size_t whole_name(char *name, const char *p, size_t n)
-{
-    if (n < 8)
-        return 0;
-    for (size_t i = 0, last = (n < HTTP1_NAME_MAX ? n : HTTP1_NAME_MAX) - 8; i <= last; i += 8) {
+    for (size_t i = 0; p + i <= last && i <= HTTP1_NAME_MAX - 8; i += 8) {
         uint64_t w = word_at(p + i), lower = w | EACH(0x20), odd = tops_odd(w);
         memcpy(name + i, &lower, 8);
         if (odd) {
@@ -272,43 +263,108 @@ static inline size_t whole_name(char *name, const char *p, size_t n)
     return 0;
 }
 
-/* The n bytes after the colon of such a name begin with a value and the end of its line, and the
- * byte after that says that it is not folded: report it.
- * @return the length of all that; 0: it is not so, and nothing was done. */
-static inline size_t whole_value(struct run *r, struct span name, const char *p, size_t n)
+/* The one Content-Length of a head, of digits that cannot overflow; anything else is for the
+ * states.
+ */
+static bool whole_length(struct http1 *h, struct span value)
 {
-    size_t from = n > 0 && p[0] == ' ', end = from + run_of(p + from, n - from, ' ', false);
-    if (n - end < 3 || memcmp(p + end, "\r\n", 2) != 0 || is_space(p[end + 2]) ||
-        (uint8_t)p[from] <= ' ')
-        return 0;
-    r->h->head_lines++;
-    if (r->sink->field(r->ctx, name)) {
-        r->sink->value(r->ctx, p + from, end - from);
-        r->sink->end(r->ctx, false);
+    uint64_t length = 0;
+    if (h->length || value.n > 16)
+        return false;
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9')
+            return false;
+        length = length * 10 + (uint64_t)(value.p[i] - '0');
     }
+    h->length = true;
+    h->length_value = length;
+    return true;
+}
+
+static inline void report(struct run *r, struct span name, struct span value)
+{
+    const struct http1_sink *sink = r->sink;
+    r->h->head_lines++;
+    if (sink->line)
+        sink->line(r->ctx, name, value);
+    else if (sink->field(r->ctx, name)) {
+        sink->value(r->ctx, value.p, value.n);
+        sink->end(r->ctx, false);
+    }
+}
+
+/* A whole line whose name begins like those of the fields that framing depends on. The value comes
+ * last: a token takes the place of the name. Only in a length anything can be refused.
+ * @return whether it was taken; if not, nothing was done. */
+__attribute__((noinline)) static bool maybe_framing(struct run *r, struct span name,
+                                                    struct span value)
+{
+    struct http1 *h = r->h;
+    uint8_t field = framing_field(name);
+    if (field == FIELD_LENGTH && !whole_length(h, value))
+        return false;
+    report(r, name, value);
+    if (field <= FIELD_LENGTH)
+        return true;
+    h->field = field;
+    framing_begins(h);
+    framing_bytes(h, value.p, value.n);
+    framing_ends(h);
+    return true;
+}
+
+/* The first control byte from p on, in a buffer whose last whole word is at `last`, or its end. */
+static inline const char *whole_value(const char *p, const char *last)
+{
+    uint64_t w, stops;
+    for (; p <= last; p += 8) {
+        w = word_at(p), stops = (w - EACH(' ')) & TOPS;
+        if (stops && (stops &= ~w) != 0) /* bytes of 0x80 and more only cost a second look */
+            return p + first_of(stops);
+    }
+    if (p == last + 8)
+        return p;
+    w = word_at(last) >> (p - last) * 8; /* zeros come in */
+    return p + first_of((w - EACH(' ')) & ~w & TOPS);
+}
+
+/* Is this line plain: one space, a value of at least one byte and no white space around it, the end
+ * of the line, and, given too, a byte that says that it is not folded? */
+static inline bool is_plain(const char *p, const char *end, const char *last)
+{
+    return end <= last + 5 && memcmp(end, "\r\n", 2) == 0 &&
+           ((uint8_t)end[2] > ' ' || end[2] == '\r') && (uint8_t)p[0] > ' ' && end[-1] != ' ';
+}
+
+/* Report the line at p. `last` is where the last whole word of the buffer is. @return where the
+ * line ends; p: it is not plain, or not all there, and nothing was done. */
+static inline const char *line(struct run *r, const char *p, const char *last)
+{
+    struct http1 *h = r->h;
+    struct span name = {h->name, whole_name(h->name, p, last)};
+    const char *from = p + name.n + 2;
+    if (name.n == 0 || from > last + 7 || from[-1] != ' ')
+        return NULL;
+    const char *end = whole_value(from, last);
+    if (!is_plain(from, end, last))
+        return NULL;
+    struct span value = {from, (size_t)(end - from)};
+    if (!may_be_framing(name.p[0]))
+        report(r, name, value);
+    else if (!maybe_framing(r, name, value))
+        return NULL;
     return end + 2;
 }
 
 /* Lines up to one that is in any way special. */
 static enum http1_event lines(struct run *r)
 {
-    struct http1 *h = r->h;
-    const char *p = r->p + r->i, *end = r->p + r->n;
-    struct span name = {h->name, 0};
-    for (size_t more = 0; *p != '\r'; p += more) {
-        name.n = whole_name(h->name, p, (size_t)(end - p));
-        if (name.n == 0)
-            break;
-        p += name.n + 1;
-        more = field_of(name) == FIELD_OTHER ? whole_value(r, name, p, (size_t)(end - p)) : 0;
-        if (more == 0)
-            break;
-        name.n = 0;
-    }
+    const char *p = r->p + r->i, *last = r->p + r->n - 8;
+    if (r->n - r->i >= 8)
+        for (const char *next; *p != '\r' && (next = line(r, p, last)); p = next)
+            ;
     r->i = (size_t)(p - r->p);
-    h->name_len = (uint16_t)name.n;
-    if (name.n > 0)
-        return name_done(r);
+    r->h->name_len = 0;
     return *p == '\r' ? then(r, S_EMPTY, http1_in_empty) : then(r, S_NAME, http1_in_name);
 }
 

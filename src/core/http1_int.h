@@ -173,6 +173,18 @@ static inline uint64_t tops_del(uint64_t w)
     return (x - EACH(1)) & ~x & TOPS;
 }
 
+/* The tops of the bytes that are none of those that nearly all names are made of: letters, digits,
+ * '-' (those may still be tchars). The first is exact: only a byte of 0x80 or more, which is one of
+ * them, makes a sum leave its byte, upwards. */
+static inline uint64_t tops_odd(uint64_t w)
+{
+    uint64_t lower = w | EACH(0x20);
+    uint64_t letter = (lower + EACH(0x80 - 'a')) ^ (lower + EACH(0x7f - 'z'));
+    uint64_t digit = (w + EACH(0x80 - '0')) ^ (w + EACH(0x7f - '9'));
+    uint64_t other = (w ^ EACH('-')) + EACH(0x7f);
+    return ((other & ~(letter | digit)) | w) & TOPS;
+}
+
 /* Length of the leading run of bytes that are not below `low` nor, if `del`, DEL. */
 static inline size_t run_of(const char *p, size_t n, unsigned low, bool del)
 {

@@ -121,17 +121,50 @@ enum http1_event http1_in_proxy1(struct run *r)
 
 static uint8_t method_of(struct span m)
 {
-#define IS(text) (m.n == sizeof(text) - 1 && memcmp(m.p, text, sizeof(text) - 1) == 0)
-    if (IS("GET"))
+    if (span_eq(m, SPAN("GET")))
         return HTTP1_M_GET;
-    if (IS("HEAD"))
-        return HTTP1_M_HEAD;
-    if (IS("POST"))
+    if (span_eq(m, SPAN("POST")))
         return HTTP1_M_POST;
-    if (IS("CONNECT"))
+    if (span_eq(m, SPAN("HEAD")))
+        return HTTP1_M_HEAD;
+    if (span_eq(m, SPAN("CONNECT")))
         return HTTP1_M_CONNECT;
-    return IS("TRACE") ? HTTP1_M_TRACE : HTTP1_M_OTHER;
-#undef IS
+    return span_eq(m, SPAN("TRACE")) ? HTTP1_M_TRACE : HTTP1_M_OTHER;
+}
+
+static inline bool digit(char c, char least)
+{
+    return c >= least && c <= '9';
+}
+
+/* Is this " HTTP/1.x" and the end of the line? */
+static inline bool whole_version(const char *p, size_t n)
+{
+    return n >= 11 && memcmp(p, " HTTP/1.", 8) == 0 && digit(p[8], '0') &&
+           memcmp(p + 9, "\r\n", 2) == 0;
+}
+
+/* A request line that is given whole and is as nearly all are: a short method of letters. "PRI" and
+ * "PROXY" may mean something else. @return whether it was; if not, nothing was done. */
+static bool whole_request(struct run *r)
+{
+    struct http1 *h = r->h;
+    const char *p = r->p + r->i;
+    size_t n = r->n - r->i;
+    uint64_t odd = n >= 8 ? tops_odd(word_at(p)) : 0;
+    struct span m = {p, odd ? first_of(odd) : 0};
+    if (m.n == 0 || p[m.n] != ' ' || (m.p[0] == 'P' && m.p[1] == 'R'))
+        return false;
+    size_t from = m.n + 1, to = from + run_of(p + from, n - from, ' ' + 1, true);
+    if (to == from || !whole_version(p + to, n - to))
+        return false;
+    h->method = method_of(m);
+    h->minor = (uint8_t)(p[to + 8] - '0');
+    h->flags &= (uint16_t)~F_PROXY;
+    h->started = true;
+    r->i += to + 11;
+    r->sink->target(r->ctx, p + from, to - from);
+    return true;
 }
 
 static enum http1_event method_done(struct run *r)
@@ -155,6 +188,8 @@ static enum http1_event method_done(struct run *r)
 enum http1_event http1_in_method(struct run *r)
 {
     struct http1 *h = r->h;
+    if (h->name_len == 0 && whole_request(r))
+        return then(r, S_FIELD, http1_in_field);
     const char *p = r->p + r->i;
     size_t left = r->n - r->i, len = h->name_len, i = 0;
     char c = 0;
@@ -196,14 +231,33 @@ static enum http1_reason bad_version(const struct http1 *h)
                                                          : HTTP1_R_BAD_START_LINE;
 }
 
+/* A status line that is given whole: RFC 9112 4. The space before the reason may be missing in the
+ * wild. @return whether it was; if not, nothing was done. */
+static bool whole_status(struct run *r)
+{
+    struct http1 *h = r->h;
+    const char *p = r->p + r->i;
+    size_t n = r->n - r->i;
+    if (n < 14 || memcmp(p, "HTTP/1.", 7) != 0 || !digit(p[7], '0') || p[8] != ' ' ||
+        !digit(p[9], '1') || !digit(p[10], '0') || !digit(p[11], '0') ||
+        (p[12] != ' ' && p[12] != '\r'))
+        return false;
+    size_t end = 12 + run_of(p + 12, n - 12, ' ', true);
+    if (n - end < 2 || memcmp(p + end, "\r\n", 2) != 0)
+        return false;
+    h->minor = (uint8_t)(p[7] - '0');
+    h->status = (uint16_t)(p[9] * 100 + p[10] * 10 + p[11] - '0' * 111);
+    h->started = true;
+    r->i += end + 2;
+    return true;
+}
+
 enum http1_event http1_in_version(struct run *r)
 {
     static const char text[] = "HTTP/1.";
     struct http1 *h = r->h;
-    if (h->count == 0 && r->n - r->i >= 8 && memcmp(r->p + r->i, text, 7) == 0) {
-        h->count = 7; /* all but the digit at once */
-        r->i += 7;
-    }
+    if (h->direction == HTTP1_RESPONSE && h->count == 0 && whole_status(r))
+        return then(r, S_FIELD, http1_in_field);
     char c = r->p[r->i];
     if (h->count < 7 ? c != text[h->count] : c < '0' || c > '9')
         return refuse(r, bad_version(h));
@@ -235,11 +289,6 @@ enum http1_event http1_in_line_lf(struct run *r)
 
 /* --- status line ---------------------------------------------------------------------------- */
 
-static inline bool digit(char c, char least)
-{
-    return c >= least && c <= '9';
-}
-
 /* SP, three digits, then SP and a reason or the end of the line (the SP may be missing in the
  * wild; a reason may be empty). */
 static bool status_byte(struct http1 *h, char c)
@@ -254,23 +303,9 @@ static bool status_byte(struct http1 *h, char c)
     return true;
 }
 
-/* The status code with the space before it, at once where it is there. */
-static inline void whole_status(struct run *r)
-{
-    struct http1 *h = r->h;
-    const char *p = r->p + r->i;
-    if (h->count > 0 || r->n - r->i < 5 || p[0] != ' ' || !digit(p[1], '1') || !digit(p[2], '0') ||
-        !digit(p[3], '0'))
-        return;
-    h->status = (uint16_t)((p[1] - '0') * 100 + (p[2] - '0') * 10 + (p[3] - '0'));
-    h->count = 4;
-    r->i += 4;
-}
-
 enum http1_event http1_in_status(struct run *r)
 {
     struct http1 *h = r->h;
-    whole_status(r);
     for (; r->i < r->n; r->i++, h->count++) {
         if (!status_byte(h, r->p[r->i]))
             return refuse(r, HTTP1_R_BAD_START_LINE);

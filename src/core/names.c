@@ -5,13 +5,24 @@
 
 #include "valid.h"
 
-const struct names_row names_rows[NAMES_BUILTIN] = {
+/* Those that decisions need are rows too, so that a name is looked up in one way. Their max is what
+ * is worth reading: of credentials no more than tells their scheme. */
+#define NEEDED(text, bytes)                                                                        \
+    {                                                                                              \
+        .name = (text), .len = sizeof(text) - 1, .group = GROUP_NEVER, .match = MATCH_EXACT,       \
+        .def = DEFAULT_NEVER, .max = (bytes)                                                       \
+    }
+const struct names_row names_rows[NAMES_EXTRA] = {
 #define HEADER(id, group, name, match, max, several, cls, role, def, valid)                        \
     {name,       sizeof(name) - 1, GROUP_##group, MATCH_##match, SEVERAL_##several,                \
      PEER_##cls, ROLE_H_##role,    DEFAULT_##def, VALID_##valid, max},
 #include "propagators.def"
 #undef HEADER
-};
+    [NAME_HOST] = NEEDED("host", 496),
+    [NAME_AUTH] = NEEDED("authorization", 0),
+    [NAME_SIGNATURE_INPUT] = NEEDED("signature-input", 2032),
+    [NAME_CONNECTION] = NEEDED("connection", 2032)};
+#undef NEEDED
 
 const char *const names_groups[GROUP_COUNT] = {
 #define PROPAGATOR(id, name) name,
@@ -53,28 +64,14 @@ const struct names_row *names_row(const struct names *n, int id)
 
 static inline struct span text(const struct names *n, int id)
 {
-    static const struct span needed[] = {
-        [NAME_HOST - NAMES_BUILTIN] = {"host", 4},
-        [NAME_AUTH - NAMES_BUILTIN] = {"authorization", 13},
-        [NAME_SIGNATURE_INPUT - NAMES_BUILTIN] = {"signature-input", 15},
-        [NAME_CONNECTION - NAMES_BUILTIN] = {"connection", 10}};
-    if (id < NAMES_BUILTIN)
-        return (struct span){names_rows[id].name, names_rows[id].len};
     if (id < NAMES_EXTRA)
-        return needed[id - NAMES_BUILTIN];
+        return (struct span){names_rows[id].name, names_rows[id].len};
     return (struct span){n->extra[id - NAMES_EXTRA].name, n->extra[id - NAMES_EXTRA].len};
 }
 
 struct span names_text(const struct names *n, int id)
 {
     return text(n, id);
-}
-
-bool names_is_prefix(const struct names *n, int id)
-{
-    if (id >= NAMES_EXTRA)
-        return n->extra[id - NAMES_EXTRA].prefix;
-    return id < NAMES_BUILTIN && names_rows[id].match == MATCH_PREFIX;
 }
 
 static bool begins(struct span s, struct span with)
@@ -84,10 +81,11 @@ static bool begins(struct span s, struct span with)
 
 /* --- the index ------------------------------------------------------------------------------ */
 
-static unsigned hash(struct span s)
+/* These weights put no two names that are on by default into one bucket but one pair, and few
+ * common ones with them. */
+static inline unsigned hash(struct span s)
 {
-    return ((unsigned)s.n * 5 + (uint8_t)s.p[0] * 3u + (uint8_t)s.p[s.n / 2] * 7u +
-            (uint8_t)s.p[s.n - 1]) %
+    return ((unsigned)s.n + (uint8_t)s.p[0] + (uint8_t)s.p[s.n / 2] + (uint8_t)s.p[s.n - 1] * 2u) %
            NAMES_BUCKETS;
 }
 

@@ -41,7 +41,7 @@ struct names_row {
     uint8_t len, group, match, several, cls, role, def, valid;
     uint16_t max;
 };
-extern const struct names_row names_rows[NAMES_BUILTIN];
+extern const struct names_row names_rows[NAMES_EXTRA]; /* those from NAMES_BUILTIN on: to be read */
 /** Names of the groups, as in TRACEBATON_PROPAGATORS. */
 extern const char *const names_groups[GROUP_COUNT];
 
@@ -94,6 +94,10 @@ const struct names_row *names_row(const struct names *n, int id);
 struct span names_text(const struct names *n, int id);
 
 /** Is the name of this id only the beginning of the names it stands for? */
-bool names_is_prefix(const struct names *n, int id);
+static inline bool names_is_prefix(const struct names *n, int id)
+{
+    return id < NAMES_EXTRA ? names_rows[id].match == MATCH_PREFIX
+                            : n->extra[id - NAMES_EXTRA].prefix;
+}
 
 #endif

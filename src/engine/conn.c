@@ -7,7 +7,9 @@
 #include "engine/fdtab.h"
 #include "engine/flow.h"
 #include "sys/arena.h"
+#include "sys/parent.h"
 #include "sys/probe.h"
+#include "sys/proc.h"
 
 #define SPINS  400 /* about a microsecond or two: a holder only does bookkeeping */
 #define YIELDS 400 /* the holder may be preempted; more than that and it is gone */
@@ -213,9 +215,13 @@ bool conn_verify(struct conn *c, int fd)
 bool conn_there(const struct conn *c)
 {
     uint64_t dev, ino;
-    if (!probe_socket(CONN_GET(c->fd), &dev, &ino))
-        return false;
-    return !CONN_GET(c->identified) || (CONN_GET(c->dev) == dev && CONN_GET(c->ino) == ino);
+    bool known = CONN_GET(c->identified);
+    if (probe_socket(CONN_GET(c->fd), &dev, &ino) &&
+        (!known || (CONN_GET(c->dev) == dev && CONN_GET(c->ino) == ino)))
+        return true;
+    /* A vfork child, which is about to execute a program, has closed numbers of its own. */
+    return known && proc_is_vfork_child() &&
+           parent_has_socket(proc_pid(), CONN_GET(c->fd), CONN_GET(c->ino));
 }
 
 static bool power_of_two(uint32_t n)

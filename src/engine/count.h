@@ -23,6 +23,9 @@
     X(RULE_BRIDGE, "rule-bridge") /* the runtime's own async context says so */                    \
     X(RULE_THREAD, "rule-thread")                                                                  \
     X(RULE_CONNECT, "rule-connect")                                                                \
+    X(RULE_CHILD, "rule-child")                  /* the process was started inside an exchange */  \
+    X(CHILDREN, "children-told")                 /* programs that were executed with a context */  \
+    X(NONE_CHILD, "abstain-child-text")          /* ... or without: too long, or no place */       \
     X(NONE_NO_INBOUND, "abstain-no-inbound")     /* this thread serves no open exchange */         \
     X(NONE_STALE, "abstain-stale")               /* the one it served is over */                   \
     X(NONE_AMBIGUOUS, "abstain-loop-ambiguous")  /* it read more than one open exchange */         \

@@ -237,9 +237,7 @@ static struct conn *claim(int fd)
 /* The connection to send on, locked and claimed; NULL: the bytes go as they are. */
 static struct conn *sender(const struct engine_send *s)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->nv; i++)
-        n += s->v[i].n;
+    size_t n = outbound_total(s->v, s->nv);
     if (n == 0)
         return NULL;
     struct conn *c = NULL;
@@ -285,7 +283,7 @@ static struct conn *ask(struct engine_send *s, struct conn *c)
         return c;
     if (tb_guard.told) {
         s->answer = CARRIER_HELD;
-        s->rule = COUNT_RULE_API;
+        s->rule = tb_guard.flags & GUARD_BRIDGED ? COUNT_RULE_BRIDGE : COUNT_RULE_API;
         s->baton = baton_pin(tb_guard.told);
     } else if (c->promised) {
         s->answer = CARRIER_HELD;

@@ -79,6 +79,28 @@ void engine_owed_sent(int fd, size_t n);
 /** n bytes were sent that nobody could see. */
 void engine_sent_unseen(int fd, size_t n);
 
+/* --- whose work ----------------------------------------------------------------------------- */
+
+#define ENGINE_NOBODY UINT64_MAX /* engine_enter(): for sure nobody's work */
+
+/** What is current for the calling thread, or (fd >= 0) open on that inbound connection: a baton's
+ *  handle, held; 0: nothing certain. Neither guard nor lock may be held; tb_guard.caller is set. */
+uint64_t engine_capture(int fd);
+
+void engine_uncapture(uint64_t handle);
+
+/** The thread says whose work it does from now on; 0: it says nothing. @return what it said before.
+ *  The handle is not held. */
+uint64_t engine_enter(uint64_t handle);
+/** The same, said by a bridge. */
+uint64_t engine_enter_as(uint64_t handle);
+
+/** The value of a header of a baton's context; 0: none, or more than size. */
+size_t engine_header(uint64_t handle, const char *name, char *value, size_t size);
+
+/** This is a fork child; what was current in its parent (held), or 0. */
+void engine_forked(uint64_t handle);
+
 /* --- life of a number ----------------------------------------------------------------------- */
 
 void engine_socket(int fd, int domain, int type); /* a socket was made */

@@ -9,6 +9,7 @@
  */
 #include "engine/flow.h"
 
+#include "engine/child.h"
 #include "engine/count.h"
 #include "sys/guard.h"
 #include "sys/probe.h"
@@ -133,6 +134,7 @@ static void drop_vanished(void)
 void flow_opened(struct conn *c)
 {
     proc_check();
+    child_independent();
     if (php_sapi)
         decide_php();
     uint64_t n = __atomic_add_fetch(&next_number, 1, __ATOMIC_RELAXED);

@@ -44,8 +44,10 @@ static void note_opened(struct conn *c)
 }
 
 /* A bridge, or whoever asks by the API, may keep what the exchange carries beyond it. */
-static void make_baton(struct conn *c)
+void inbound_baton(struct conn *c)
 {
+    if (c->now.baton)
+        return;
     CONN_SET(c->now.told, false);
     c->now.baton = baton_exchange(c->now.ctx, c->now.xid);
     if (c->overlap)
@@ -72,7 +74,7 @@ static void open_exchange(struct conn *c, struct context *ctx, uint8_t mode, uin
     http1_answer_to(&c->out, (enum http1_method)method);
     flow_opened(c);
     if (carrier_here())
-        make_baton(c);
+        inbound_baton(c);
     if (page_kept)
         note_opened(c);
 }

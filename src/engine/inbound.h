@@ -9,6 +9,9 @@
 #include "engine/conn.h"
 
 /** May these first bytes begin a request (or a PROXY prefix before one)? */
+/** Give the open exchange a baton, if it has none. */
+void inbound_baton(struct conn *c);
+
 bool inbound_plausible(const char *p, size_t n);
 
 /** Make the connection a server side at the start of its stream. */

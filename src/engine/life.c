@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "engine/carrying.h"
+#include "engine/child.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/engine.h"
@@ -71,6 +72,8 @@ void engine_start(void)
     flow_init(recognise(), next_find_any("sapi_module"));
     proc_check();
     on = !engine_policy.off;
+    if (on)
+        child_start(env_get);
 }
 
 bool engine_on(void)
@@ -126,6 +129,7 @@ void engine_passed(int fd)
 
 void engine_listening(int fd)
 {
+    child_independent();
     if (fdtab_kind(fd) != FD_LISTEN)
         set_kind_guarded(fd, FD_LISTEN);
 }

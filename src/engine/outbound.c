@@ -6,7 +6,10 @@
  */
 #include "engine/outbound.h"
 
+#include <limits.h>
+
 #include "engine/baton.h"
+#include "engine/child.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/flow.h"
@@ -27,11 +30,13 @@ void outbound_begin(struct conn *c)
     http1_init(&c->out, HTTP1_REQUEST, false);
 }
 
-static size_t total(const struct edit_piece *v, size_t nv)
+/* The sum, as far as it makes sense: of more than SSIZE_MAX the kernel takes the beginning
+ * (MAX_RW_COUNT, see write(2)) or nothing. Wrapped it would let bytes pass what is owed. */
+size_t outbound_total(const struct edit_piece *v, size_t nv)
 {
     size_t n = 0;
     for (size_t i = 0; i < nv; i++)
-        n += v[i].n;
+        n = v[i].n < SSIZE_MAX - n ? n + v[i].n : SSIZE_MAX;
     return n;
 }
 
@@ -97,9 +102,23 @@ static void told(const struct engine_send *s, struct claim *w)
         w->rule = COUNT_NONE_CONTRADICTED;
         return;
     }
+    if (!tb_guard.told && child_has_left()) {
+        w->rule = COUNT_NONE_STALE;
+        return;
+    }
     w->told = baton_look(s->baton, &w->view);
     w->rule = w->told ? s->rule : COUNT_NONE_STALE;
     w->xid = w->told ? w->view.xid : 0;
+}
+
+/* The process was started inside an exchange and has no inbound work of its own. */
+static void by_birth(struct claim *w)
+{
+    w->told = baton_look(child_baton(), &w->view);
+    if (!w->told)
+        return;
+    w->rule = COUNT_RULE_CHILD;
+    w->xid = w->view.xid;
 }
 
 static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
@@ -109,6 +128,8 @@ static void whose(struct conn *c, const struct engine_send *s, struct claim *w)
         inferred(c, w);
     else
         told(s, w);
+    if (!w->xid && !tb_guard.told && child_baton() && !flow_is_contradicted())
+        by_birth(w);
 }
 
 void outbound_compare(enum context_own own)
@@ -375,12 +396,12 @@ static void flatten(struct engine_send *s)
 
 void outbound_plan(struct conn *c, struct engine_send *s, unsigned flags)
 {
-    s->e.total = total(s->v, s->nv);
+    s->e.total = outbound_total(s->v, s->nv);
     s->e.lead = c->owed;
     s->scanned = false;
     if (!c->out_down) {
         checkpoint(c, s);
-        if (http1_opaque(&c->out) < s->e.total)
+        if (http1_opaque(&c->out) < s->e.total && s->e.total < SSIZE_MAX)
             scan_offered(c, s, flags);
         if (!s->scanned) /* nothing may be inserted into what was not read to its end */
             s->e.n = 0;

@@ -12,6 +12,9 @@
 bool outbound_plausible(const char *p, size_t n);
 
 /** Make the connection a client side at the start of its stream. */
+/** Bytes that the pieces offer. */
+size_t outbound_total(const struct edit_piece *v, size_t nv);
+
 /** May the next bytes bring a decision? (else a bridge need not be asked) */
 bool outbound_asks(const struct conn *c);
 

@@ -44,6 +44,17 @@ static void read_mode(struct policy *p, env_fn env, warn_fn warn)
         warn("TRACEBATON_ATTRIBUTION is strict or best; ignored", s.p, s.n);
 }
 
+static void read_env(struct policy *p, env_fn env, warn_fn warn)
+{
+    struct span s = text(env, "TRACEBATON_ENV", warn);
+    if (span_eq(s, SPAN("otel")))
+        p->env = POLICY_ENV_OTEL;
+    else if (span_eq(s, SPAN("off")))
+        p->env = POLICY_ENV_OFF;
+    else if (s.n && !span_eq(s, SPAN("own")))
+        warn("TRACEBATON_ENV is own, otel or off; ignored", s.p, s.n);
+}
+
 /* An empty value is as good as none (OpenTelemetry environment variables). */
 static void read_names(struct policy *p, env_fn env, warn_fn warn)
 {
@@ -136,6 +147,7 @@ void policy_init(struct policy *p, env_fn env, warn_fn warn)
 {
     memset(p, 0, sizeof(*p));
     read_mode(p, env, warn);
+    read_env(p, env, warn);
     read_names(p, env, warn);
     peers_default(&p->peers);
     peers_parse(&p->peers, text(env, "TRACEBATON_PEERS", warn), warn);

@@ -9,12 +9,16 @@
 
 #define POLICY_DIR 4096
 
+/** Which variables tell a child process its context. */
+enum policy_env { POLICY_ENV_OWN, POLICY_ENV_OTEL, POLICY_ENV_OFF };
+
 struct policy {
     struct names names;
     struct peers peers;
     bool off;             /* TRACEBATON=off */
     bool shadow;          /* TRACEBATON=shadow: decide and count, change no byte */
     bool best;            /* TRACEBATON_ATTRIBUTION=best */
+    uint8_t env;          /* TRACEBATON_ENV: enum policy_env */
     uint32_t bridges;     /* TRACEBATON_BRIDGES: bit 1 << enum bridge_id */
     char dir[POLICY_DIR]; /* TRACEBATON_DIR, empty: none */
 };

@@ -4,37 +4,41 @@
 
 #include <errno.h>
 
+#include "sys/first.h"
 #include "sys/next.h"
 
-/* -1, or NULL for the one that returns a pointer. */
-#define ABSENT(ret)                                                                                \
-    ((ret)(sizeof(ret) == sizeof(char *) && __builtin_types_compatible_p(ret, void *) ? 0 : -1))
-
 /* In a libc that lacks a function nobody can have linked against it; who looked it up with dlsym
- * and found ours is told what an old kernel would say. */
-#define HOOK(family, ret, name, params, args)                                                      \
-    static ret absent_##name params                                                                \
-    {                                                                                              \
-        tb_errno_set(ENOSYS);                                                                      \
-        return ABSENT(ret);                                                                        \
-    }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-parameter"
+ * and found ours is told what an old kernel would say: -1, or NULL from the ones that return a
+ * pointer. One of each does for all: what they are called with is left where it is. */
+static long absent(void)
+{
+    tb_errno_set(ENOSYS);
+    return -1;
+}
+
+static void *absent_pointer(void)
+{
+    tb_errno_set(ENOSYS);
+    return NULL;
+}
+
+#define ABSENT(ret)                                                                                \
+    (__builtin_types_compatible_p(ret, pointer) ? (void *)absent_pointer : (void *)absent)
+
+/* The first call of each: bind them all, then go on as if it had been called itself. What is common
+ * to all lies in first_call; a hook's own part only says which it is (sys/arch). */
+#define HOOK(family, ret, name, params, args) FIRST_CALL(name)
 #include "hooks/hooks.def"
-#pragma GCC diagnostic pop
 #undef HOOK
+FIRST_CALL_COMMON
 
 #define HOOK(family, ret, name, params, args)                                                      \
-    static ret first_##name params                                                                 \
-    {                                                                                              \
-        real_bind();                                                                               \
-        return REAL(name) args;                                                                    \
-    }
+    extern char first_##name[] __attribute__((visibility("hidden")));
 #include "hooks/hooks.def"
 #undef HOOK
 
 struct real real_ = {
-#define HOOK(family, ret, name, params, args) .name = first_##name,
+#define HOOK(family, ret, name, params, args) .name = (ret(*) params)(void *)first_##name,
 #include "hooks/hooks.def"
 #undef HOOK
 };
@@ -54,7 +58,7 @@ void real_bind(void)
     size_t i = 0;
     next_find_many(names, found, N);
 #define HOOK(family, ret, name, params, args)                                                      \
-    __atomic_store_n(&real_.name, found[i] ? (ret(*) params)found[i] : absent_##name,              \
+    __atomic_store_n(&real_.name, (ret(*) params)(found[i] ? found[i] : ABSENT(ret)),              \
                      __ATOMIC_RELAXED);                                                            \
     i++;
 #include "hooks/hooks.def"

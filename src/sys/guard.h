@@ -24,6 +24,9 @@ struct guard {
 };
 _Static_assert(sizeof(struct guard) <= 64, "static TLS is taken from every thread's stack");
 
+/* Bits of guard.flags that several files of the engine know. */
+#define GUARD_BRIDGED 0x20000000u /* `told` was told by a bridge */
+
 /** Set for good when the program restricts its own system calls (seccomp): any of ours could kill
  *  it, so from then on nothing is done at all. */
 extern bool guard_forbidden;

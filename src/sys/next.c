@@ -58,10 +58,15 @@ void next_find_many(const char *const *names, void **out, size_t n)
     search(&s);
 }
 
+void next_find_loaded(const char *const *names, void **out, size_t n)
+{
+    struct search s = {names, out, n, 0, 0, 0};
+    search(&s);
+}
+
 void *next_find_any(const char *name)
 {
     void *found;
-    struct search s = {&name, &found, 1, 0, 0, 0};
-    search(&s);
+    next_find_loaded(&name, &found, 1);
     return found;
 }

@@ -13,6 +13,9 @@
 /** For each name the first definition in the objects loaded after our own, or NULL. */
 void next_find_many(const char *const *names, void **out, size_t n);
 
+/** ... in any object but ours. */
+void next_find_loaded(const char *const *names, void **out, size_t n);
+
 /** The first definition in any object but ours (the executable comes first), or NULL. */
 void *next_find_any(const char *name);
 

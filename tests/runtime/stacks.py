@@ -175,10 +175,6 @@ def uvicorn(loop):
                                     "--log-level", "error", "async_app:app"]
 
 
-def php_files(where, port, up):
-    shutil.copy(f"{APPS}/app.php", f"{where}/index.php")
-
-
 def php_fpm(script, listen, keep):
     """nginx in front, which speaks FastCGI to PHP's process manager, over TCP or a unix socket."""
     def prepare(where, port, up):
@@ -200,6 +196,7 @@ user = www-data
 group = www-data
 listen = {at}
 listen.mode = 0666
+clear_env = no
 pm = static
 pm.max_children = {40 if keep else 8}
 """)
@@ -222,12 +219,31 @@ def fpm_program():
     return (sorted(glob.glob("/usr/sbin/php-fpm*")) or ["php-fpm"])[-1]
 
 
-def php_curl_files(where, port, up):
-    shutil.copy(f"{APPS}/curl.php", f"{where}/index.php")
+def copy(script):
+    return lambda where, port, up: shutil.copy(f"{APPS}/{script}", f"{where}/index.php")
 
 
 def mono_build(where, port, up):
     subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
+
+
+TOP = os.path.dirname(os.path.dirname(HERE))
+
+
+def example(name, cls, compiler, source, flag, aware=True):
+    """A program that says whose work it does; or the same without the lines that say it."""
+    def prepare(where, port, up):
+        with open(f"{TOP}/examples/api/{source}", encoding="ascii") as f:
+            lines = [x for x in f if aware or "/* TRACE" not in x]
+        write(f"{where}/{source}", "".join(lines))
+        subprocess.run([compiler, "-D_GNU_SOURCE", "-O1", f"-I{TOP}/include", "-o", f"{where}/server",
+                        f"{where}/{source}", flag], check=True)
+    return Stack(name, cls, lambda w, p, u: [f"{w}/server", str(p), *u.split(":")], (compiler,), legs=3, prepare=prepare)
+
+
+def puma(name, cls, app="config.ru", legs=4, env=None):
+    return Stack("puma" + name, cls, lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/{app}"],
+                 ("puma",), legs=legs, env=env)
 
 
 FLASK = ("py:flask", "py:requests")
@@ -241,12 +257,12 @@ STACKS = [
           ("py:django", "py:requests"), legs=3, resets=True),
     Stack("django-gunicorn", "right", gunicorn("sync", "django_app:application"), ("py:django", "py:gunicorn"), legs=3),
     Stack("webrick", "right", lambda w, p, u: ["ruby", f"{APPS}/webrick.rb", str(p)], ("ruby",)),
-    Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=php_files,
+    Stack("php-S", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php",), prepare=copy("app.php"),
           env={"PHP_CLI_SERVER_WORKERS": ""}),
     Stack("apache-mod_php", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php"), prepare=apache_conf("prefork", mod_php)),
     Stack("php-S-curl", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "php-ext:curl"),
-          prepare=php_curl_files, env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
+          prepare=copy("curl.php"), env={"PHP_CLI_SERVER_WORKERS": ""}, legs=5),
     Stack("mod_php-curl", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"],
           ("apache2", "php", "php-ext:curl"), prepare=apache_conf("prefork", mod_php, "curl.php"), legs=5),
     Stack("php-fpm", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program()),
@@ -270,6 +286,19 @@ STACKS = [
           prepare=nginx_conf(False), proxy=True, legs=1),
     Stack("nginx-keepalive", "right", lambda w, p, u: ["nginx", "-e", "stderr", "-c", f"{w}/nginx.conf"], ("nginx",),
           prepare=nginx_conf(True), proxy=True, legs=1),
+    example("api-pool", "right", "gcc", "pool.c", "-lpthread"),
+    example("api-pool-unaware", "nowrong", "gcc", "pool.c", "-lpthread", False),
+    example("api-coroutines", "right", "g++", "coroutines.cc", "-std=c++20"),
+    example("api-coroutines-unaware", "nowrong", "g++", "coroutines.cc", "-std=c++20", False),
+    Stack("flask-children", "right",
+          lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/children.py", "run", "-p", str(p)], FLASK + ("curl",),
+          legs=5, concurrency=8),
+    Stack("gunicorn-children", "right", gunicorn("sync", "children:app"), FLASK + ("py:gunicorn", "curl"), legs=5,
+          concurrency=8),
+    Stack("php-S-children", "right", lambda w, p, u: ["php", "-S", f"127.0.0.1:{p}", "-t", w], ("php", "curl"),
+          prepare=copy("children.php"), env={"PHP_CLI_SERVER_WORKERS": ""}, legs=4, concurrency=8),
+    Stack("php-fpm-children", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", fpm_program(), "curl"),
+          prepare=php_fpm("children.php", "127.0.0.1:{port}", False), legs=4, concurrency=8),
     node("http", "http"),
     node("http-limited", "limited"),
     node("http-odd", "odd"),
@@ -289,8 +318,10 @@ STACKS = [
     Stack("gunicorn-gevent", "nowrong", gunicorn("gevent", "flask_app:app"), FLASK + ("py:gevent",), legs=5),
     Stack("flask-fan-out", "nowrong", gunicorn("gthread", "flask_app:fan_out", ("--threads", "8")), FLASK, legs=3,
           env={"FAN_OUT": "1"}),
-    Stack("puma", "nowrong", lambda w, p, u: ["puma", "-q", "-t", "4:8", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/config.ru"],
-          ("puma",)),
+    puma("", "right"), puma("-threads", "nowrong", "threads.ru", 3),
+    puma("-threads-best", "right", "threads.ru", 3, {"TRACEBATON_ATTRIBUTION": "best"}),
+    puma("-lazy-pool", "nowrong", "threads.ru", 3, {"POOL": "1"}),
+    puma("-lazy-pool-best", "nowrong", "threads.ru", 3, {"POOL": "1", "TRACEBATON_ATTRIBUTION": "best"}),
     Stack("java-client-sync", "nowrong", java("jdk", "client"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
     Stack("java-client-async", "nowrong", java("jdk", "async"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
     Stack("java-executor", "nowrong", java("jdk", "executor"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
