@@ -72,8 +72,7 @@ static bool named_node(void)
 static bool refuses(struct span line)
 {
     return contains(line, SPAN("--experimental-policy")) ||
-           contains(line, SPAN("--policy-integrity")) || contains(line, SPAN("--build-snapshot")) ||
-           contains(line, SPAN("\0--run"));
+           contains(line, SPAN("--build-snapshot")) || contains(line, SPAN("\0--run"));
 }
 
 static bool command_line_refuses(void)
@@ -171,7 +170,7 @@ static const struct carrier carrier = {NULL, opened, current};
 /* A question, as node_shim.js writes it; both heads follow. */
 struct call {
     char cookie[16];
-    uint32_t operation, pieces, in, out, port, elsewhere;
+    uint32_t operation, in, out, port, elsewhere;
 };
 enum { HELLO = 1, COMPOSE = 2 };
 
@@ -181,8 +180,7 @@ static size_t compose(const struct call *c, size_t n, const struct edit_piece *t
     n -= sizeof(*c);
     if (c->in > n || c->out > n - c->in)
         return 0;
-    struct aside q = {
-        {text, c->in}, c->pieces, {text + c->in, c->out}, (uint16_t)c->port, c->elsewhere};
+    struct aside q = {{text, c->in}, {text + c->in, c->out}, (uint16_t)c->port, c->elsewhere};
     return aside_compose(&q, (char *)to->p, to->n);
 }
 

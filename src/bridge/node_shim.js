@@ -38,7 +38,7 @@ function bridge(require) {
     const question = Buffer.allocUnsafeSlow(65536);
     const answer = Buffer.allocUnsafeSlow(24576);
     const buffers = [question, answer];
-    const word = new Uint32Array(question.buffer, 16, 6);
+    const word = new Uint32Array(question.buffer, 16, 5);
     question.write('tracebaton-node\0', 'latin1');
     function call(operation) {
         word[0] = operation;
@@ -50,22 +50,27 @@ function bridge(require) {
     }
     if (call(1) !== 1) return;
     Object.defineProperty(globalThis, Symbol.for('tracebaton'), { value: true });
-    /* --- whose work it is: { raw: names and values in turn, text: the same for the library } */
+    /* --- whose work it is: { raw: names and values in turn, text: the same as a head } */
     const storage = new AsyncLocalStorage();
     const current = () => storage.getStore();
+    /* A lenient parser lets through what would make two lines of one. */
+    function inbound(raw) {
+        let text = '';
+        for (let i = 0; i < raw.length; i += 2)
+            if (raw[i][0] !== ':') text += `${raw[i]}: ${raw[i + 1]}\r\n`;
+        return /[\0\r\n]/.test(raw.join('')) ? '' : `GET / HTTP/1.1\r\n${text}\r\n`;
+    }
     /* The lines for a request head (text up to and with its empty line), '' for none. `guess`: the
      * request may yet go elsewhere. */
     function lines(owner, head, secure, guess) {
-        const { raw } = owner;
-        const text = (owner.text ??= raw.length ? raw.join('\0') + '\0' : '');
+        const text = (owner.text ??= inbound(owner.raw));
         const all = text + head;
         if (!text || all.length > 65000 || /[^\0-\xff]/.test(all)) return '';
-        word[1] = raw.length;
-        word[2] = text.length;
-        word[3] = head.length;
-        word[4] = secure ? 443 : 80;
-        word[5] = guess ? 1 : 0;
-        question.latin1Write(all, 40);
+        word[1] = text.length;
+        word[2] = head.length;
+        word[3] = secure ? 443 : 80;
+        word[4] = guess ? 1 : 0;
+        question.latin1Write(all, 36);
         const n = call(2);
         return n > 0 ? answer.latin1Slice(0, n) : '';
     }

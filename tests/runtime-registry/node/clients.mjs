@@ -7,14 +7,6 @@
 
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import axios from 'axios';
-import express from 'express';
-import fastify from 'fastify';
-import got from 'got';
-import nodeFetch from 'node-fetch';
-import * as undici5 from 'undici5';
-import * as undici6 from 'undici6';
-import * as undici7 from 'undici';
 import { body, origin, path, port, tick } from './common.mjs';
 
 const [, , server, client] = process.argv;
@@ -42,25 +34,41 @@ function fetching(fetch, more = {}) {
     };
 }
 
+/* Each loads what it needs: not every package runs on every release of Node. */
+const load = async (name) => { const m = await import(name); return m.default ?? m; };
+const few = { connections: 2 };
+
 const clients = {
-    axios: () => {
-        const a = axios.create({ baseURL: origin, proxy: false, httpAgent: agent });
+    axios: async () => {
+        const a = (await load('axios')).create({ baseURL: origin, proxy: false, httpAgent: agent });
         return async (target, data) => check((await (data ? a.post(target, data) : a.get(target))).status);
     },
-    got: () => async (target, data) => check((await got(origin + target,
-        { agent: { http: agent }, retry: { limit: 0 }, ...(data ? { method: 'POST', body: data } : {}) })).statusCode),
-    'node-fetch': () => fetching(nodeFetch, { agent }),
-    'undici5-pool': () => pooled(new undici5.Pool(origin, { connections: 2 })),
-    'undici6-pool': () => pooled(new undici6.Pool(origin, { connections: 2 })),
-    'undici7-pool': () => pooled(new undici7.Pool(origin, { connections: 2 })),
-    'undici7-pipeline': () => pooled(new undici7.Pool(origin, { connections: 2, pipelining: 10 })),
-    'undici7-fetch': () => fetching(undici7.fetch),
-    'fetch-undici6': () => { undici6.setGlobalDispatcher(new undici6.Agent({ connections: 2 })); return fetching(fetch); },
-    'fetch-undici7': () => { undici7.setGlobalDispatcher(new undici7.Agent({ connections: 2 })); return fetching(fetch); },
-    'fetch-dispatcher': () => fetching(fetch, { dispatcher: new undici6.Agent({ connections: 2 }) }),
+    got: async () => {
+        const got = await load('got');
+        const options = { agent: { http: agent }, retry: { limit: 0 } };
+        return async (target, data) => check((await got(origin + target,
+            data ? { method: 'POST', body: data, ...options } : options)).statusCode);
+    },
+    'node-fetch': async () => fetching(await load('node-fetch'), { agent }),
+    'undici5-pool': async () => pooled(new (await load('undici5')).Pool(origin, few)),
+    'undici6-pool': async () => pooled(new (await load('undici6')).Pool(origin, few)),
+    'undici7-pool': async () => pooled(new (await load('undici')).Pool(origin, few)),
+    'undici7-pipeline': async () => pooled(new (await load('undici')).Pool(origin, { ...few, pipelining: 10 })),
+    'undici7-fetch': async () => fetching((await load('undici')).fetch),
+    'fetch-undici5': () => builtIn('undici5'),
+    'fetch-undici6': () => builtIn('undici6'),
+    'fetch-undici7': () => builtIn('undici'),
+    'fetch-dispatcher': async () => fetching(fetch, { dispatcher: new (await load('undici6')).Agent(few) }),
 };
 
-const call = clients[client]();
+/* Node's own fetch with a package's dispatcher for all. */
+async function builtIn(name) {
+    const { Agent, setGlobalDispatcher } = await load(name);
+    setGlobalDispatcher(new Agent(few));
+    return fetching(fetch);
+}
+
+const call = await clients[client]();
 
 async function work(id) {
     await some(15);
@@ -96,14 +104,16 @@ const servers = {
             response.end(text);
         }));
     }).listen(port, '127.0.0.1'),
-    express: () => {
+    express: async () => {
+        const express = await load('express');
         const app = express();
         app.use(express.raw({ type: () => true }));
         app.use((request, response) => handle(String(request.query.id ?? ''),
             (status, text) => response.status(status).type('text/plain').send(text)));
         app.listen(port, '127.0.0.1');
     },
-    fastify: () => {
+    fastify: async () => {
+        const fastify = await load('fastify');
         const app = fastify();
         app.removeAllContentTypeParsers();
         app.addContentTypeParser('*', { parseAs: 'string' }, (request, text, done) => done(null, text));
@@ -113,5 +123,5 @@ const servers = {
     },
 };
 
-servers[server]();
+await servers[server]();
 tick((id, leg) => call(path(id, leg)));
