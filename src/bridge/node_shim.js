@@ -89,6 +89,9 @@ function bridge(require) {
         }
         return text + (host ? `host: ${host}\r\n\r\n` : '\r\n');
     }
+    function* couples(list) {
+        for (let i = 0; i < list.length; i += 2) yield [list[i], list[i + 1]];
+    }
     /* What goes wrong here is no business of the program's. */
     function attempt(f, ...args) {
         try {
@@ -166,17 +169,11 @@ function bridge(require) {
         if (!from) return;
         const { headers, method, path } = request;
         const host = request.host || new URL(request.origin).host;
-        const text = head(method, path, host, []).slice(0, -2);
-        const own = typeof headers === 'string' ? headers : flat(headers);
+        const text = typeof headers === 'string';
+        const own = head(method, path, host, text ? [] : couples(headers)).slice(0, -2);
         const secure = String(request.origin).startsWith('https:');
-        for (const [name, value] of pairs(lines(from, text + own + '\r\n', secure)))
+        for (const [name, value] of pairs(lines(from, own + (text ? headers : '') + '\r\n', secure)))
             request.addHeader(name, value);
-    }
-    function flat(list) {
-        let text = '';
-        for (let i = 0; i < list.length; i += 2)
-            for (const value of [].concat(list[i + 1])) text += `${list[i]}: ${value}\r\n`;
-        return text;
     }
     require('diagnostics_channel').subscribe('undici:request:create', (message) =>
         attempt(announced, message));
@@ -185,19 +182,22 @@ function bridge(require) {
     const plain = (o) => o == null || [Object.prototype, null].includes(getPrototypeOf(o));
     function dispatcher(init) {
         if (init?.dispatcher) return init.dispatcher;
-        const version = parseInt(process.versions.undici) > 7 ? 2 : 1;
-        const key = Symbol.for('undici.globalDispatcher.' + version);
-        if (!globalThis[key]) void globalThis.Headers;
-        return globalThis[key];
+        void globalThis.Headers;
+        const [old, recent] = [1, 2].map((n) => globalThis[Symbol.for('undici.globalDispatcher.' + n)]);
+        const { undici } = process.versions;
+        return undici ? (parseInt(undici) > 7 ? recent : old) : recent ? undefined : old;
     }
     function steered(from, options) {
         const { headers, method, origin, path } = options;
-        if (!plain(headers)) return options;
+        const list = Array.isArray(headers);
+        if (!list && !plain(headers)) return options;
         const { host, protocol } = new URL(origin);
-        const list = Object.entries(headers ?? {});
-        const more = lines(from, head(method, path, host, list), protocol === 'https:');
-        return more ? { ...options, headers: { ...headers, ...Object.fromEntries(pairs(more)) } }
-                    : options;
+        const own = list ? couples(headers) : Object.entries(headers ?? {});
+        const more = lines(from, head(method, path, host, own), protocol === 'https:');
+        if (!more) return options;
+        const all = list ? [...headers, ...[...pairs(more)].flat()]
+                         : { ...headers, ...Object.fromEntries(pairs(more)) };
+        return { ...options, headers: all };
     }
     function steer(from, real) {
         return new Proxy(real, {
