@@ -270,3 +270,4 @@ function bridge(require) {
         return made;
     };
 }
+//# sourceURL=tracebaton

@@ -45,6 +45,8 @@ const cases = {
   lazy: {
     ids: [1, 2], handler: (q) => new Promise((resolve) => query(() => get('/' + q.headers['x-request-id']).then(resolve))),
   },
+  // What an error says of where it came from stays readable.
+  stack: { handler: () => seen.push(new Error().stack.includes('base64') ? '/unreadable' : '/readable') },
   interval: { handler: () => { interval ??= setInterval(() => get('/tick'), 5); return sleep(40); } },
   pipelined: {
     raw: [1, 2].map((n) => `GET /${n} HTTP/1.1\r\nHost: a\r\nx-request-id: ${n}\r\n\r\n`).join(''),
