@@ -227,6 +227,14 @@ def mono_build(where, port, up):
     subprocess.run(["mcs", "-out:" + f"{where}/app.exe", f"{APPS}/mono.cs"], check=True, capture_output=True)
 
 
+def calls(server, *needs, client="httpx", limit=0):
+    """Of the Python bridge: calls that run at once, and one that leaves after the answer."""
+    name = "-".join(["py", server, client] + [str(limit)] * (limit > 0))
+    return Stack(name, "right", lambda w, p, u: [PY, f"{APPS}/python_calls.py", server, str(p)],
+                 tuple(f"py:{n}" for n in needs), env={"CLIENT": client, "LIMIT": str(limit)},
+                 concurrency=64, linger=1.0)
+
+
 TOP = os.path.dirname(os.path.dirname(HERE))
 
 
@@ -315,6 +323,22 @@ STACKS = [
     Stack("uvicorn-uvloop", "nowrong", uvicorn("uvloop"), ("py:fastapi", "py:uvloop", "py:httpx")),
     Stack("fastapi-plain", "nowrong", uvicorn("asyncio"), ("py:fastapi", "py:uvicorn", "py:httpx"), env={"PLAIN": "1"}),
     Stack("aiohttp", "nowrong", lambda w, p, u: [PY, f"{APPS}/async_app.py", str(p)], ("py:aiohttp",)),
+    calls("uvicorn", "uvicorn", "httpx"),
+    calls("uvicorn", "uvicorn", "httpx", limit=2),
+    calls("uvicorn", "uvicorn", "aiohttp", client="aiohttp"),
+    calls("uvicorn", "uvicorn", "requests", client="executor"),
+    calls("uvicorn", "uvicorn", "requests", client="to_thread"),
+    calls("httptools", "uvicorn", "httptools", "aiohttp", client="aiohttp", limit=2),
+    calls("uvloop", "uvicorn", "uvloop", "httpx"),
+    calls("uvloop", "uvicorn", "uvloop", "aiohttp", client="aiohttp"),
+    calls("hypercorn", "hypercorn", "httpx"),
+    calls("hypercorn", "hypercorn", "aiohttp", client="aiohttp", limit=2),
+    calls("aiohttp", "aiohttp", client="aiohttp"),
+    calls("tornado", "tornado", client="tornado"),
+    calls("trio", "hypercorn", "trio", "httpx"),
+    calls("gevent", "gevent", "requests", client="requests"),
+    calls("eventlet", "eventlet", "requests", client="requests"),
+    calls("threads", "requests", client="requests"),
     Stack("gunicorn-gevent", "nowrong", gunicorn("gevent", "flask_app:app"), FLASK + ("py:gevent",), legs=5),
     Stack("flask-fan-out", "nowrong", gunicorn("gthread", "flask_app:fan_out", ("--threads", "8")), FLASK, legs=3,
           env={"FAN_OUT": "1"}),

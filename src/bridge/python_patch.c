@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * python_patch: the places where a new task, thread job or greenlet is made. See
+ * python.h. Modules are only looked for among those that the program has
+ * imported, and what was changed is a function pointer or an attribute:
+ *
+ *  - PyContext_CopyCurrent() in the objects that call it by their global offset
+ *    table (_asyncio, uvloop), contextvars.copy_context() and the initializer of
+ *    _asyncio.Task where these are built into the interpreter and call it directly;
+ *  - ThreadPoolExecutor.submit(), for jobs do not inherit contexts;
+ *  - greenlet's tp_new, for greenlets begin with an empty context;
+ *  - Context.run() and PySet_Add() for uvloop (python_uv below): libuv reads
+ *    outside any context, and writes may be queued.
+ */
+#include "bridge/python.h"
+
+#include "engine/engine.h"
+#include "sys/got.h"
+#include "sys/guard.h"
+#include "sys/probe.h"
+
+/* Layouts of CPython 3.8 to 3.14 with the interpreter's lock (cpython/object.h, methodobject.h,
+ * descrobject.h); 64 bits. python_patch_begin() checks the type's. */
+struct py {
+    long references;
+    struct type *type;
+    void *method; /* a built-in function's PyMethodDef */
+    void *between[2];
+    void *described; /* a method descriptor's PyMethodDef */
+};
+
+struct type {
+    void *head[3];
+    const char *name;
+    void *between[33];
+    int (*init)(py *, py *, py *);
+    void *alloc;
+    py *(*new)(py *, py *, py *);
+};
+_Static_assert(offsetof(struct type, new) == 312, "tp_new");
+_Static_assert(offsetof(struct py, described) == 40, "d_method");
+
+struct method {
+    const char *name;
+    void *call;
+    int flags;
+    const char *doc;
+};
+
+enum { METH_VARARGS = 1, METH_KEYWORDS = 2, METH_NOARGS = 4, METH_FASTCALL = 0x80 };
+
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
+static bool begins(const char *s, const char *with)
+{
+    while (*with && *s == *with)
+        s++, with++;
+    return !*with;
+}
+
+static bool has(const char *s, const char *part)
+{
+    for (; *s; s++)
+        if (begins(s, part))
+            return true;
+    return false;
+}
+
+bool python_patch_begin(void)
+{
+    const struct type *t = python.property;
+    return probe_range(t, sizeof(*t)) && t->name && same(t->name, "property") &&
+           t->new == python.PyType_GenericNew && t->alloc == (void *)python.PyType_GenericAlloc;
+}
+
+/* The interpreter's lock is held: nobody calls what the probe clobbers for a moment. */
+static void put(void *slot, void *to)
+{
+    void **at = slot;
+    void *was = *at;
+    if (!probe_writable(at))
+        return;
+    __atomic_store_n(at, was, __ATOMIC_RELEASE);
+    __atomic_store_n(at, to, __ATOMIC_RELEASE);
+}
+
+/* --- modules -------------------------------------------------------------------------------- */
+
+/* Borrowed; NULL: not imported. */
+static py *module(const char *name)
+{
+    return python.PyDict_GetItemString(python.PyImport_GetModuleDict(), name);
+}
+
+static py *attribute(py *of, const char *name)
+{
+    py *o = of ? python.PyObject_GetAttrString(of, name) : NULL;
+    if (!o)
+        python_clear();
+    return o;
+}
+
+static py *call(py *f)
+{
+    py *r = f ? python.PyObject_CallObject(f, NULL) : NULL;
+    if (!r)
+        python_clear();
+    return r;
+}
+
+static bool is_none(py *o)
+{
+    return !o || o == python.none;
+}
+
+/* --- contexts ------------------------------------------------------------------------------- */
+
+static py *(*real_copy)(py *, py *);
+static int (*real_init)(py *, py *, py *);
+
+static py *copy_current(void)
+{
+    py *token = python_pin(), *r = python.PyContext_CopyCurrent();
+    python_value_reset(token);
+    return r;
+}
+
+static py *copy_context(py *self, py *none)
+{
+    py *token = python_pin(), *r = real_copy(self, none);
+    python_value_reset(token);
+    return r;
+}
+
+static int task_init(py *self, py *args, py *keywords)
+{
+    py *token = python_pin();
+    int r = real_init(self, args, keywords);
+    python_value_reset(token);
+    return r;
+}
+
+static const char *const redirected[] = {"PyContext_CopyCurrent", "PySet_Add"};
+static int set_add(py *set, py *key);
+
+static void redirect(unsigned n)
+{
+    void *const from[] = {(void *)python.PyContext_CopyCurrent, (void *)python.PySet_Add};
+    void *const to[] = {(void *)copy_current, (void *)set_add};
+    struct got_names list = {redirected, from, to, n};
+    got_redirect(0, &list);
+}
+
+static void patch_contextvars(py *m)
+{
+    py *f = attribute(m, "copy_context");
+    struct method *d = f ? f->method : NULL;
+    if (d && probe_range(d, sizeof(*d)) && same(d->name, "copy_context") &&
+        d->flags == METH_NOARGS && d->call == python.PyCFunction_GetFunction(f)) {
+        real_copy = (py * (*)(py *, py *)) d->call;
+        put(&d->call, (void *)copy_context);
+    }
+    python_drop(f);
+    python_clear();
+}
+
+static py *running_loop, *current_task, *current_greenlet, *trio_task;
+
+static void patch_asyncio(py *m)
+{
+    struct type *task = (struct type *)attribute(m, "Task");
+    running_loop = attribute(m, "_get_running_loop");
+    if (task && task->init) {
+        real_init = task->init;
+        put(&task->init, (void *)task_init);
+    }
+    python_drop((py *)task);
+    redirect(1);
+    /* The first run_in_executor() imports it and submits at once: too late for us. gevent and
+     * eventlet want to be first to change it. */
+    if (!module("gevent") && !module("eventlet"))
+        python_drop(python.PyImport_ImportModule("concurrent.futures.thread"));
+    python_clear();
+}
+
+static void note_tasks(py *m)
+{
+    current_task = attribute(m, "current_task");
+}
+
+static void note_trio(py *m)
+{
+    py *low = attribute(m, "lowlevel");
+    trio_task = attribute(low, "current_task");
+    python_drop(low);
+}
+
+/* --- thread pools --------------------------------------------------------------------------- */
+
+/* A job with the exchange of who submitted it: self is the value. */
+static py *run_job(py *self, py *args, py *keywords)
+{
+    py *token = python_value_put(self);
+    py *rest = python.PyTuple_GetSlice(args, 1, python.PyTuple_Size(args));
+    py *r = rest ? python.PyObject_Call(python.PyTuple_GetItem(args, 0), rest, keywords) : NULL;
+    python_drop(rest);
+    python_value_reset(token);
+    return r;
+}
+
+static struct method job_method = {"run", (void *)run_job, METH_VARARGS | METH_KEYWORDS, NULL};
+
+/* A function that calls its first argument inside what is current now; NULL: nothing is. */
+static py *job_of(uint64_t handle)
+{
+    py *value = handle ? python_value_new(VALUE_EXCHANGE, handle) : NULL;
+    py *job = value ? python.PyCFunction_NewEx(&job_method, value, NULL) : NULL;
+    python_drop(value);
+    if (!job)
+        python_clear();
+    return job;
+}
+
+/* (executor, function, ...) -> (executor, job, function, ...) */
+static py *with_job(py *args, py *job)
+{
+    long n = python.PyTuple_Size(args);
+    py *t = n >= 2 ? python.PyTuple_New(n + 1) : NULL;
+    for (long i = 0; t && i <= n; i++) {
+        py *o = i == 1 ? job : python.PyTuple_GetItem(args, i - (i > 1));
+        python.Py_IncRef(o);
+        python.PyTuple_SetItem(t, i, o);
+    }
+    if (!t)
+        python_clear();
+    return t;
+}
+
+/* Self is the real one. */
+static py *submit(py *self, py *args, py *keywords)
+{
+    uint64_t h = python_capture();
+    py *job = job_of(h), *more = job ? with_job(args, job) : NULL;
+    py *r = python.PyObject_Call(self, more ? more : args, keywords);
+    if (h)
+        baton_drop(h);
+    python_drop(job);
+    python_drop(more);
+    return r;
+}
+
+static struct method submit_method = {"submit", (void *)submit, METH_VARARGS | METH_KEYWORDS,
+                                      "submit($self, fn, /, *args, **kwargs)\n--\n\n"};
+
+static void patch_pool(py *m)
+{
+    py *pool = attribute(m, "ThreadPoolExecutor"), *real = attribute(pool, "submit");
+    py *ours = real ? python.PyCFunction_NewEx(&submit_method, real, NULL) : NULL;
+    py *method = ours ? python.PyInstanceMethod_New(ours) : NULL;
+    if (method)
+        python.PyObject_SetAttrString(pool, "submit", method);
+    python_drop(method);
+    python_drop(ours);
+    python_drop(real);
+    python_drop(pool);
+    python_clear();
+}
+
+/* --- greenlets ------------------------------------------------------------------------------ */
+
+static py *(*real_new)(py *, py *, py *);
+
+/* A hub runs everybody's callbacks. */
+static bool is_hub(const py *type)
+{
+    return has(((const struct type *)type)->name, "Hub");
+}
+
+static void give_context(py *greenlet, uint64_t h)
+{
+    py *ctx = python.PyContext_New();
+    if (ctx && python.PyContext_Enter(ctx) == 0) {
+        python_drop(python_value_set(VALUE_EXCHANGE, h));
+        python.PyContext_Exit(ctx);
+        python.PyObject_SetAttrString(greenlet, "gr_context", ctx);
+    }
+    python_drop(ctx);
+    python_clear();
+}
+
+static py *greenlet_new(py *type, py *args, py *keywords)
+{
+    py *o = real_new(type, args, keywords);
+    uint64_t h = o && !is_hub(type) ? python_capture() : 0;
+    if (h) {
+        give_context(o, h);
+        baton_drop(h);
+    }
+    return o;
+}
+
+/* Types that were derived before have copies of the pointer. */
+static void patch_types(py *type, int depth)
+{
+    struct type *t = (struct type *)type;
+    py *list = python.PyObject_CallMethod(type, "__subclasses__", NULL);
+    if (t->new == real_new)
+        put(&t->new, (void *)greenlet_new);
+    for (long i = 0; list && depth && i < python.PyList_Size(list); i++)
+        patch_types(python.PyList_GetItem(list, i), depth - 1);
+    python_drop(list);
+    python_clear();
+}
+
+static void patch_greenlet(py *m)
+{
+    py *type = attribute(m, "greenlet");
+    current_greenlet = attribute(m, "getcurrent");
+    if (type) {
+        real_new = ((struct type *)type)->new;
+        patch_types(type, 8);
+    }
+}
+
+/* --- uvloop --------------------------------------------------------------------------------- */
+
+typedef py *run_fn(py *, py *const *, long, py *);
+
+#define THREADS 8
+#define ARGS    6
+
+static run_fn *real_run;
+static struct {
+    const void *thread;
+    uint64_t connection;
+} pending[THREADS]; /* a place belongs to a thread for good */
+
+static uint64_t *pending_of(bool claim)
+{
+    for (int i = 0; i < THREADS; i++) {
+        const void *none = NULL;
+        if (pending[i].thread == &tb_guard ||
+            (claim && __atomic_compare_exchange_n(&pending[i].thread, &none, &tb_guard, 0,
+                                                  __ATOMIC_RELAXED, __ATOMIC_RELAXED)))
+            return &pending[i].connection;
+    }
+    return NULL;
+}
+
+void python_pending(uint64_t connection)
+{
+    uint64_t *p = real_run ? pending_of(connection != 0) : NULL;
+    if (p)
+        *p = connection;
+}
+
+/* What was read on this thread just now, held. */
+static uint64_t taken(void)
+{
+    uint64_t *p = pending_of(false), c = p ? *p : 0;
+    if (p)
+        *p = 0;
+    return c ? baton_pin(c) : 0;
+}
+
+/* context.run(protocol.data_received, data) */
+static py *context_run(py *self, py *const *args, long n, py *names)
+{
+    uint64_t h = taken();
+    py *job = n == 2 ? job_of(h) : NULL, *r, *more[3];
+    if (h)
+        baton_drop(h);
+    if (!job)
+        return real_run(self, args, n, names);
+    more[0] = job;
+    more[1] = args[0];
+    more[2] = args[1];
+    r = real_run(self, more, 3, names);
+    python.Py_DecRef(job);
+    return r;
+}
+
+/* A transport is put into the set of those that have something to write, later and outside any
+ * context. */
+static void promise(py *transport)
+{
+    uint64_t h = python_capture();
+    py *socket = h ? python.PyObject_CallMethod(transport, "get_extra_info", "s", "socket") : NULL;
+    py *number = is_none(socket) ? NULL : python.PyObject_CallMethod(socket, "fileno", NULL);
+    long fd = number ? python.PyLong_AsLong(number) : -1;
+    if (fd >= 0)
+        carrier_promise((int)fd, h);
+    if (h)
+        baton_drop(h);
+    python_clear();
+    python_drop(number);
+    python_drop(socket);
+}
+
+static int set_add(py *set, py *key)
+{
+    if (begins(key->type->name, "uvloop.loop.") && has(key->type->name, "Transport"))
+        promise(key);
+    return python.PySet_Add(set, key);
+}
+
+static void patch_uvloop(py *m)
+{
+    py *context = attribute(module("_contextvars"), "Context"), *run = attribute(context, "run");
+    struct method *d = run ? run->described : NULL;
+    (void)m;
+    if (d && probe_range(d, sizeof(*d)) && same(d->name, "run") &&
+        d->flags == (METH_FASTCALL | METH_KEYWORDS)) {
+        real_run = (run_fn *)d->call;
+        put(&d->call, (void *)context_run);
+    }
+    python_drop(run);
+    python_drop(context);
+    redirect(2);
+}
+
+/* --- all ------------------------------------------------------------------------------------ */
+
+static struct {
+    const char *name;
+    void (*patch)(py *);
+    bool done;
+} patches[] = {
+    {"_contextvars", patch_contextvars, false},
+    {"_asyncio", patch_asyncio, false},
+    {"asyncio.tasks", note_tasks, false},
+    {"concurrent.futures.thread", patch_pool, false},
+    {"greenlet", patch_greenlet, false},
+    {"uvloop.loop", patch_uvloop, false},
+    {"trio", note_trio, false},
+};
+
+void python_patch(void)
+{
+    static long seen;
+    long n = python.PyDict_Size(python.PyImport_GetModuleDict());
+    if (n == seen)
+        return;
+    seen = n;
+    for (size_t i = 0; i < sizeof(patches) / sizeof(patches[0]); i++) {
+        py *m = patches[i].done ? NULL : module(patches[i].name);
+        if (m) {
+            patches[i].done = true;
+            patches[i].patch(m);
+        }
+    }
+}
+
+static bool in_greenlet(bool *hub)
+{
+    py *g = call(current_greenlet), *parent = attribute(g, "parent");
+    bool yes = !is_none(parent);
+    *hub = yes && is_hub((const py *)g->type);
+    python_drop(parent);
+    python_drop(g);
+    return yes;
+}
+
+enum python_where python_where(void)
+{
+    bool hub;
+    py *o = call(running_loop);
+    bool loop = !is_none(o);
+    python_drop(o);
+    if (loop)
+        return WHERE_LOOP;
+    if (current_greenlet && in_greenlet(&hub))
+        return hub ? WHERE_HUB : WHERE_GREENLET;
+    o = call(trio_task);
+    python_drop(o);
+    return o ? WHERE_TRIO : WHERE_PLAIN;
+}
+
+bool python_in_callback(void)
+{
+    py *o = call(current_task);
+    bool none = o == python.none;
+    python_drop(o);
+    return none;
+}
