@@ -86,13 +86,14 @@ static unsigned compose(const struct aside *q, struct store *s, const struct con
 static void settle(const struct context *ctx, unsigned result, size_t n)
 {
     struct page_event e = {.kind = PAGE_EVENT_OUT, .rule = COUNT_RULE_BRIDGE};
-    count(COUNT_RULE_BRIDGE);
-    count(result);
-    page_add(COUNT_BYTES, n);
+    if (!page_kept)
+        return;
+    page_add_kept(COUNT_RULE_BRIDGE, 1);
+    page_add_kept(result, 1);
+    page_add_kept(COUNT_BYTES, n);
     e.result = (uint16_t)result;
     context_trace(ctx, e.trace);
-    if (page_kept)
-        page_note(&e);
+    page_note(&e);
 }
 
 static size_t answer(const struct aside *q, struct store *s, char *dst, size_t cap)
