@@ -81,6 +81,12 @@ bool engine_on(void)
     return on;
 }
 
+void engine_relieve(void)
+{
+    if (!page_kept)
+        on = false;
+}
+
 /* --- numbers -------------------------------------------------------------------------------- */
 
 /* Replace what is known of a number. */
