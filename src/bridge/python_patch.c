@@ -258,7 +258,7 @@ static py *submit(py *self, py *args, py *keywords)
 }
 
 static struct method submit_method = {"submit", (void *)submit, METH_VARARGS | METH_KEYWORDS,
-                                      "submit($self, fn, /, *args, **kwargs)\n--\n\n"};
+                                      "submit(self, fn, /, *args, **kwargs)\n--\n\n"};
 
 static void patch_pool(py *m)
 {
