@@ -94,12 +94,9 @@ struct http1_sink {
     /** NULL, or: instead of field, value, end, a line that was given whole, at once. The name as
      * for field; the value is not empty, not folded and without white space at both ends: exactly
      * what value would have been given. Which lines these are depends on how the stream is cut, and
-     *  some come in pieces however it is; what the receiver makes of both must be the same. */
+     * some come in pieces however it is; what the receiver makes of both must be the same. */
     void (*line)(void *ctx, struct span name, struct span value);
 };
-
-/* Sinks without `line` need not mention it. */
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 #define HTTP1_NAME_MAX 128
 

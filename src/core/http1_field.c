@@ -337,7 +337,7 @@ static inline bool is_plain(const char *p, const char *end, const char *last)
 }
 
 /* Report the line at p. `last` is where the last whole word of the buffer is. @return where the
- * line ends; p: it is not plain, or not all there, and nothing was done. */
+ * line ends; NULL: it is not plain, or not all there, and nothing was done. */
 static inline const char *line(struct run *r, const char *p, const char *last)
 {
     struct http1 *h = r->h;

@@ -287,7 +287,8 @@ static void ignore_end(void *ctx, bool folded)
 {
     (void)ctx, (void)folded;
 }
-static const struct http1_sink nobody = {ignore_piece, ignore_field, ignore_piece, ignore_end};
+static const struct http1_sink nobody = {ignore_piece, ignore_field, ignore_piece, ignore_end,
+                                         NULL};
 
 static bool answered_door(struct conn *c, const char *p, size_t n)
 {

@@ -22,7 +22,8 @@ static const char request[] =
 static struct names names;
 
 /* Scan text in two pieces, the second from its own block. */
-static void feed(struct head *h, const char *text, size_t n, size_t cut)
+static void feed_to(const struct http1_sink *sink, struct head *h, const char *text, size_t n,
+                    size_t cut)
 {
     struct http1 scanner;
     const char *part[2] = {text, text + cut};
@@ -32,14 +33,18 @@ static void feed(struct head *h, const char *text, size_t n, size_t cut)
         char *exact = malloc(len[i] + !len[i]);
         memcpy(exact, part[i], len[i]);
         for (size_t at = 0, used; at < len[i]; at += used) {
-            enum http1_event ev =
-                http1_scan(&scanner, exact + at, len[i] - at, &used, &head_sink, h);
+            enum http1_event ev = http1_scan(&scanner, exact + at, len[i] - at, &used, sink, h);
             CHECK(ev != HTTP1_DOWN && (ev != HTTP1_MORE || at + used == len[i]));
             if (ev == HTTP1_DOWN || (ev == HTTP1_END && at + used == len[i]))
                 break;
         }
         free(exact);
     }
+}
+
+static void feed(struct head *h, const char *text, size_t n, size_t cut)
+{
+    feed_to(&head_sink, h, text, n, cut);
 }
 
 static bool value_is(const struct head *h, int id, const char *want)
@@ -186,6 +191,69 @@ START_TEST(many_fields)
 }
 END_TEST
 
+/* Are these two the same, but for where their bytes are? */
+static bool same(const struct head *a, const struct head *b)
+{
+    bool ok = a->n == b->n && a->dropped == b->dropped && a->len == b->len && a->open == b->open &&
+              memcmp(a->buf, b->buf, a->len) == 0;
+    for (unsigned i = 0; ok && i < a->n; i++) {
+        const struct head_field *f = &a->field[i], *g = &b->field[i];
+        ok = f->id == g->id && f->folded == g->folded && f->cut == g->cut && f->off == g->off &&
+             f->len == g->len && f->name_len == g->name_len && f->name_off == g->name_off;
+    }
+    return ok;
+}
+
+/* A line that is reported at once leaves what one in pieces does, whatever the room. */
+static void check_pieces(const char *text, uint32_t cap)
+{
+    struct http1_sink pieces = head_sink;
+    char *one = calloc(1, cap + 1), *two = calloc(1, cap + 1);
+    struct head a, b;
+    pieces.line = NULL;
+    head_begin(&a, &names, one, 0, cap);
+    head_begin(&b, &names, two, 0, cap);
+    feed(&a, text, strlen(text), strlen(text));
+    feed_to(&pieces, &b, text, strlen(text), strlen(text));
+    CHECK(same(&a, &b));
+    free(one);
+    free(two);
+}
+
+/* About every row's greatest length, which is that of what is kept, too. */
+START_TEST(whole_or_in_pieces)
+{
+    static char text[20000];
+    for (uint32_t cap = 0; cap < 512; cap++)
+        check_pieces(request, cap);
+    for (int id = 0; id <= NAMES_EXTRA; id++) {
+        if (id < NAMES_BUILTIN && names_rows[id].def == DEFAULT_NEVER)
+            continue; /* not looked for; a length of letters is refused */
+        struct span name = names_text(&names, id);
+        size_t max = id == NAMES_EXTRA ? NAMES_EXTRA_MAX : names_rows[id].max;
+        for (size_t n = max > 3 ? max - 3 : 1; n < max + 20; n++) {
+            int at = sprintf(text, "GET / HTTP/1.1\r\n%.*sx: a\r\n%.*s: ", (int)name.n, name.p,
+                             (int)name.n, name.p);
+            memset(text + at, 'v', n);
+            strcpy(text + at + n, "\r\nb3: 0\r\n\r\n");
+            check_pieces(text, sizeof(text));
+            check_pieces(text, (uint32_t)max);
+        }
+    }
+}
+END_TEST
+
+/* The same of more lines than are kept. */
+START_TEST(many_in_pieces)
+{
+    char text[4096], *p = text + sprintf(text, "GET / HTTP/1.1\r\n");
+    for (int i = 0; i < HEAD_FIELDS + 7; i++)
+        p += sprintf(p, "P-%d: a=%d\r\n", i, i);
+    strcpy(p, "\r\n");
+    check_pieces(text, sizeof(text));
+}
+END_TEST
+
 int main(void)
 {
     unit_begin("head");
@@ -197,5 +265,7 @@ int main(void)
     UNIT(long_target);
     UNIT(giant_value);
     UNIT(many_fields);
+    UNIT(whole_or_in_pieces);
+    UNIT(many_in_pieces);
     return unit_run();
 }

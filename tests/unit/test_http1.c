@@ -181,7 +181,7 @@ static void count_end(void *ctx, bool folded)
 
 START_TEST(unwanted)
 {
-    static const struct http1_sink sink = {deaf_piece, only_b, count_value, count_end};
+    static const struct http1_sink sink = {deaf_piece, only_b, count_value, count_end, NULL};
     static const char head[] =
         "GET / HTTP/1.1\r\nA: xxx\r\nB: yy\r\nC: zzz\r\n zz\r\nB: w\r\n v\r\n"
         "Bb: xx\r\nB:\r\nD: x\r\n\r\n";

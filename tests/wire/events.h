@@ -150,8 +150,8 @@ static inline void events_end(void *ctx, bool folded)
     events_close(e, folded ? " folded" : "");
 }
 
-static const struct http1_sink events_sink = {events_target, events_field, events_value,
-                                              events_end};
+static const struct http1_sink events_sink = {events_target, events_field, events_value, events_end,
+                                              NULL};
 
 static inline void deaf_piece(void *ctx, const char *p, size_t n)
 {
@@ -173,7 +173,7 @@ static inline void deaf_end(void *ctx, bool folded)
     (void)ctx, (void)folded;
 }
 
-static const struct http1_sink deaf_sink = {deaf_piece, deaf_field, deaf_piece, deaf_end};
+static const struct http1_sink deaf_sink = {deaf_piece, deaf_field, deaf_piece, deaf_end, NULL};
 
 /* --- one event ------------------------------------------------------------------------------ */
 
