@@ -18,7 +18,8 @@ COMMON := -std=gnu11 -O2 -g $(WARN) -Isrc -Iinclude -MMD -MP $(if $(SAN),-fsanit
 # would reference what is not everywhere. Unwind tables stay: a cancelled thread unwinds through us.
 SOFLAGS := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -U_FORTIFY_SOURCE \
            -D_FORTIFY_SOURCE=0 -fno-stack-protector -fasynchronous-unwind-tables -fexceptions \
-           -fno-builtin-printf -fno-strict-aliasing
+           -fno-builtin-printf -fno-strict-aliasing \
+           -falign-functions=1 $(if $(findstring clang,$(CC)),,-falign-jumps=1 -falign-loops=1)
 ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 ifeq ($(ARCH),aarch64)
 SOFLAGS += -mno-outline-atomics
@@ -56,7 +57,7 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # The bytes of heads pass through these; everything else is to be small (one file, every runtime).
-HOT := core/http1 core/http1_line core/http1_field core/http1_body core/head core/names sys/mem hooks/recv \
+HOT := core/http1 core/http1_line core/http1_field core/head sys/mem hooks/recv \
        hooks/send engine/fdtab sys/arena
 COLD := $(filter-out $(HOT:%=$(BUILD)/so/%.o),$(OBJ))
 $(COLD): SOFLAGS += -Os

@@ -128,7 +128,7 @@ static char **copy_with(char **env, const char *old, const char **value)
 static bool change(void)
 {
     const char *old = env_get("NODE_OPTIONS"), *value;
-    char ***environ = next_find_any("environ");
+    char ***environ = env_place();
     if (old && contains((struct span){old, strlen(old)}, SPAN(OPTION)))
         return true;
     if (!environ || !*environ || (old && refuses((struct span){old, strlen(old)})))

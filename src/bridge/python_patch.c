@@ -9,7 +9,7 @@
  *    _asyncio.Task where these are built into the interpreter and call it directly;
  *  - ThreadPoolExecutor.submit(), for jobs do not inherit contexts;
  *  - greenlet's tp_new, for greenlets begin with an empty context;
- *  - Context.run() and PySet_Add() for uvloop (python_uv below): libuv reads
+ *  - Context.run(), PyContext_Enter() and PySet_Add() for uvloop: libuv reads
  *    outside any context, and writes may be queued.
  */
 #include "bridge/python.h"
@@ -145,13 +145,16 @@ static int task_init(py *self, py *args, py *keywords)
     return r;
 }
 
-static const char *const redirected[] = {"PyContext_CopyCurrent", "PySet_Add"};
-static int set_add(py *set, py *key);
+static const char *const redirected[] = {"PyContext_CopyCurrent", "PyContext_Enter",
+                                         "PyContext_Exit", "PySet_Add"};
+static int context_enter(py *context), context_exit(py *context), set_add(py *set, py *key);
 
 static void redirect(unsigned n)
 {
-    void *const from[] = {(void *)python.PyContext_CopyCurrent, (void *)python.PySet_Add};
-    void *const to[] = {(void *)copy_current, (void *)set_add};
+    void *const from[] = {(void *)python.PyContext_CopyCurrent, (void *)python.PyContext_Enter,
+                          (void *)python.PyContext_Exit, (void *)python.PySet_Add};
+    void *const to[] = {(void *)copy_current, (void *)context_enter, (void *)context_exit,
+                        (void *)set_add};
     struct got_names list = {redirected, from, to, n};
     got_redirect(0, &list);
 }
@@ -255,7 +258,7 @@ static py *submit(py *self, py *args, py *keywords)
 }
 
 static struct method submit_method = {"submit", (void *)submit, METH_VARARGS | METH_KEYWORDS,
-                                      "submit($self, fn, /, *args, **kwargs)\n--\n\n"};
+                                      "submit(self, fn, /, *args, **kwargs)\n--\n\n"};
 
 static void patch_pool(py *m)
 {
@@ -331,47 +334,49 @@ static void patch_greenlet(py *m)
 
 typedef py *run_fn(py *, py *const *, long, py *);
 
-#define THREADS 8
-#define ARGS    6
+#define THREADS 8 /* that run uvloop; those of more than these get nothing */
 
 static run_fn *real_run;
-static struct {
-    const void *thread;
+static struct place {
+    const void *thread; /* it belongs to a thread for good */
     uint64_t connection;
-} pending[THREADS]; /* a place belongs to a thread for good */
+    py *entered, *token;
+} places[THREADS];
 
-static uint64_t *pending_of(bool claim)
+static struct place *place(bool claim)
 {
     for (int i = 0; i < THREADS; i++) {
         const void *none = NULL;
-        if (pending[i].thread == &tb_guard ||
-            (claim && __atomic_compare_exchange_n(&pending[i].thread, &none, &tb_guard, 0,
+        if (__atomic_load_n(&places[i].thread, __ATOMIC_RELAXED) == &tb_guard ||
+            (claim && __atomic_compare_exchange_n(&places[i].thread, &none, &tb_guard, 0,
                                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED)))
-            return &pending[i].connection;
+            return &places[i];
     }
     return NULL;
 }
 
+static bool uv_there;
+
 void python_pending(uint64_t connection)
 {
-    uint64_t *p = real_run ? pending_of(connection != 0) : NULL;
+    struct place *p = uv_there ? place(connection != 0) : NULL;
     if (p)
-        *p = connection;
+        p->connection = connection;
 }
 
 /* What was read on this thread just now, held. */
-static uint64_t taken(void)
+static uint64_t taken(struct place *p)
 {
-    uint64_t *p = pending_of(false), c = p ? *p : 0;
+    uint64_t c = p ? p->connection : 0;
     if (p)
-        *p = 0;
+        p->connection = 0;
     return c ? baton_pin(c) : 0;
 }
 
-/* context.run(protocol.data_received, data) */
+/* uvloop before 0.18: context.run(protocol.data_received, data) */
 static py *context_run(py *self, py *const *args, long n, py *names)
 {
-    uint64_t h = taken();
+    uint64_t h = taken(place(false));
     py *job = n == 2 ? job_of(h) : NULL, *r, *more[3];
     if (h)
         baton_drop(h);
@@ -383,6 +388,32 @@ static py *context_run(py *self, py *const *args, long n, py *names)
     r = real_run(self, more, 3, names);
     python.Py_DecRef(job);
     return r;
+}
+
+/* Since then: enter, call, exit. A transport's context is its listener's, so what is set there is
+ * taken back. */
+static int context_enter(py *context)
+{
+    int r = python.PyContext_Enter(context);
+    struct place *p = place(false);
+    uint64_t h = taken(p);
+    if (h && r == 0 && !p->token) {
+        p->token = python_value_set(VALUE_EXCHANGE, h);
+        p->entered = context;
+    }
+    if (h)
+        baton_drop(h);
+    return r;
+}
+
+static int context_exit(py *context)
+{
+    struct place *p = place(false);
+    if (p && p->token && p->entered == context) {
+        python_value_reset(p->token);
+        p->token = NULL;
+    }
+    return python.PyContext_Exit(context);
 }
 
 /* A transport is put into the set of those that have something to write, later and outside any
@@ -414,6 +445,7 @@ static void patch_uvloop(py *m)
     py *context = attribute(module("_contextvars"), "Context"), *run = attribute(context, "run");
     struct method *d = run ? run->described : NULL;
     (void)m;
+    uv_there = true;
     if (d && probe_range(d, sizeof(*d)) && same(d->name, "run") &&
         d->flags == (METH_FASTCALL | METH_KEYWORDS)) {
         real_run = (run_fn *)d->call;
@@ -421,7 +453,7 @@ static void patch_uvloop(py *m)
     }
     python_drop(run);
     python_drop(context);
-    redirect(2);
+    redirect(4);
 }
 
 /* --- all ------------------------------------------------------------------------------------ */
