@@ -18,7 +18,8 @@ COMMON := -std=gnu11 -O2 -g $(WARN) -Isrc -Iinclude -MMD -MP $(if $(SAN),-fsanit
 # would reference what is not everywhere. Unwind tables stay: a cancelled thread unwinds through us.
 SOFLAGS := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -U_FORTIFY_SOURCE \
            -D_FORTIFY_SOURCE=0 -fno-stack-protector -fasynchronous-unwind-tables -fexceptions \
-           -fno-builtin-printf -fno-strict-aliasing
+           -fno-builtin-printf -fno-strict-aliasing \
+           -falign-functions=1 $(if $(findstring clang,$(CC)),,-falign-jumps=1 -falign-loops=1)
 ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 ifeq ($(ARCH),aarch64)
 SOFLAGS += -mno-outline-atomics
@@ -55,13 +56,11 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 	$(Q)mv -f $@.tmp $@
 
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
-# What runs once, or seldom, is to be small.
-COLD := core/compose core/context engine/aside hooks/real hooks/init hooks/load hooks/file hooks/sysno hooks/wait engine/policy engine/count \
-        engine/life engine/baton engine/carrier engine/child engine/tell core/peers core/valid \
-        inlet/inlet inlet/fastcgi inlet/spawn sys/parent hooks/spawn hooks/api \
-        sys/next sys/got sys/object sys/owner sys/elfwalk sys/env sys/log \
-        $(patsubst src/%.c,%,$(wildcard src/bridge/*.c))
-$(COLD:%=$(BUILD)/so/%.o): SOFLAGS += -Os
+# The bytes of heads pass through these; everything else is to be small (one file, every runtime).
+HOT := core/http1 core/http1_line core/http1_field core/head sys/mem hooks/recv \
+       hooks/send engine/fdtab sys/arena
+COLD := $(filter-out $(HOT:%=$(BUILD)/so/%.o),$(OBJ))
+$(COLD): SOFLAGS += -Os
 # What runs inside the runtime, as one literal; comments and indentation stay behind.
 $(BUILD)/so/bridge/node.o: $(BUILD)/gen/node_shim.h
 $(BUILD)/so/bridge/node.o: SOFLAGS += -I$(BUILD)/gen

@@ -38,7 +38,7 @@ function bridge(require) {
     const question = Buffer.allocUnsafeSlow(65536);
     const answer = Buffer.allocUnsafeSlow(24576);
     const buffers = [question, answer];
-    const word = new Uint32Array(question.buffer, 16, 6);
+    const word = new Uint32Array(question.buffer, 16, 5);
     question.write('tracebaton-node\0', 'latin1');
     function call(operation) {
         word[0] = operation;
@@ -50,22 +50,27 @@ function bridge(require) {
     }
     if (call(1) !== 1) return;
     Object.defineProperty(globalThis, Symbol.for('tracebaton'), { value: true });
-    /* --- whose work it is: { raw: names and values in turn, text: the same for the library } */
+    /* --- whose work it is: { raw: names and values in turn, text: the same as a head } */
     const storage = new AsyncLocalStorage();
     const current = () => storage.getStore();
+    /* A lenient parser lets through what would make two lines of one. */
+    function inbound(raw) {
+        let text = '';
+        for (let i = 0; i < raw.length; i += 2)
+            if (raw[i][0] !== ':') text += `${raw[i]}: ${raw[i + 1]}\r\n`;
+        return /[\0\r\n]/.test(raw.join('')) ? '' : `GET / HTTP/1.1\r\n${text}\r\n`;
+    }
     /* The lines for a request head (text up to and with its empty line), '' for none. `guess`: the
      * request may yet go elsewhere. */
     function lines(owner, head, secure, guess) {
-        const { raw } = owner;
-        const text = (owner.text ??= raw.length ? raw.join('\0') + '\0' : '');
+        const text = (owner.text ??= inbound(owner.raw));
         const all = text + head;
         if (!text || all.length > 65000 || /[^\0-\xff]/.test(all)) return '';
-        word[1] = raw.length;
-        word[2] = text.length;
-        word[3] = head.length;
-        word[4] = secure ? 443 : 80;
-        word[5] = guess ? 1 : 0;
-        question.latin1Write(all, 40);
+        word[1] = text.length;
+        word[2] = head.length;
+        word[3] = secure ? 443 : 80;
+        word[4] = guess ? 1 : 0;
+        question.latin1Write(all, 36);
         const n = call(2);
         return n > 0 ? answer.latin1Slice(0, n) : '';
     }
@@ -84,66 +89,77 @@ function bridge(require) {
         }
         return text + (host ? `host: ${host}\r\n\r\n` : '\r\n');
     }
+    function* couples(list) {
+        for (let i = 0; i < list.length; i += 2) yield [list[i], list[i + 1]];
+    }
     /* What goes wrong here is no business of the program's. */
     function attempt(f, ...args) {
         try {
             return f(...args);
         } catch {}
     }
-    const owner = Symbol('tracebaton');
-    const inherited = (prototype, key, self, args) =>
-        apply(getPrototypeOf(prototype)[key], self, args);
-    /* --- inbound: http, https and http2 servers are net.Servers. What a request and its response
-     * emit later (a body's end) comes out of the connection, which serves other requests, too. */
-    const bound = new WeakSet();
-    function bind(message, from) {
-        const prototype = getPrototypeOf(message);
-        message[owner] = from;
-        if (bound.has(prototype)) return;
-        bound.add(prototype);
-        const { emit } = prototype;
-        prototype.emit = function (...args) {
-            const from = this[owner];
-            if (from === undefined || from === current()) return apply(emit, this, args);
-            return storage.run(from, apply, emit, this, args);
+    /* --- what serves many requests and may be begun within one: connections (of databases, whose
+     * callbacks come out of them) and intervals. What they call is nobody's work. */
+    function unowned(object, key) {
+        const original = object[key];
+        if (typeof original !== 'function') return;
+        object[key] = function (...args) {
+            if (current() === undefined) return apply(original, this, args);
+            return storage.run(undefined, apply, original, this, args);
         };
+        Object.defineProperty(object[key], 'name', { value: original.name });
     }
+    unowned(net.Socket.prototype, 'connect');
+    unowned(require('tls').TLSSocket.prototype, '_wrapHandle');
+    unowned(require('timers'), 'setInterval');
+    unowned(globalThis, 'setInterval');
+    /* --- inbound: http, https and http2 servers are net.Servers */
     function fields(name, first, raw) {
         if (name === 'stream') return raw;
         if (name === 'request' || name === 'upgrade' || name === 'connect' ||
             name === 'checkContinue' || name === 'checkExpectation') return first?.rawHeaders;
     }
+    /* What a request with a body emits later comes out of the connection, which serves others. */
+    function bind(message, from) {
+        const { emit } = message;
+        message.emit = function (...args) {
+            if (from === current()) return apply(emit, this, args);
+            return storage.run(from, apply, emit, this, args);
+        };
+    }
     const server = net.Server.prototype;
-    server.emit = function (...args) {
-        const [name, first, second] = args;
-        const raw = fields(name, first, args[4]);
-        if (!Array.isArray(raw)) return inherited(server, 'emit', this, args);
-        const from = { raw, text: undefined };
-        bind(first, from);
-        if (name[0] === 'r' || name[1] === 'h') bind(second, from);
-        return storage.run(from, inherited, server, 'emit', this, args);
-    };
+    server.emit = {
+        __proto__: getPrototypeOf(server),
+        emit(name, first, second, third, fourth) {
+            const raw = fields(name, first, fourth);
+            if (!Array.isArray(raw)) return super.emit(...arguments);
+            const from = { raw, text: undefined };
+            if (first.method !== 'GET' || first.httpVersionMajor !== 1) bind(first, from);
+            return storage.run(from, (...args) => super.emit(...args), ...arguments);
+        },
+    }.emit;
     /* --- outbound: http and https. _storeHeader() runs where the program makes or begins the
-     * request, before the agent queues it; _send() takes the head's text with the first bytes. */
+     * request, before the agent queues it. With an expectation it sends the head, too. */
     const http = require('http');
     const client = http.ClientRequest.prototype;
     function complete(request, from) {
-        const text = request._header;
-        request._header = text.slice(0, -2) +
-            lines(from, text, request.protocol === 'https:') + '\r\n';
+        const { _header: text, outputData: queue } = request;
+        const sent = request._headerSent;
+        if (sent && (queue.length !== 1 || queue[0].data !== text)) return;
+        const more = lines(from, text, request.protocol === 'https:');
+        if (!more) return;
+        request._header = text.slice(0, -2) + more + '\r\n';
+        if (sent) queue[0].data = request._header;
     }
-    client._storeHeader = function (...args) {
-        this[owner] = current();
-        return inherited(client, '_storeHeader', this, args);
-    };
-    client._send = function (...args) {
-        const from = this[owner];
-        if (from && !this._headerSent && this._header) {
-            this[owner] = undefined;
-            attempt(complete, this, from);
-        }
-        return inherited(client, '_send', this, args);
-    };
+    client._storeHeader = {
+        __proto__: getPrototypeOf(client),
+        _storeHeader() {
+            const made = super._storeHeader(...arguments);
+            const from = current();
+            if (from !== undefined) attempt(complete, this, from);
+            return made;
+        },
+    }._storeHeader;
     /* --- undici: the event of a request that is made comes where a pool hands it to a connection.
      * A handler that is an AsyncResource was made by the caller; of others nothing is known. */
     function announced({ request }) {
@@ -153,17 +169,11 @@ function bridge(require) {
         if (!from) return;
         const { headers, method, path } = request;
         const host = request.host || new URL(request.origin).host;
-        const text = head(method, path, host, []).slice(0, -2);
-        const own = typeof headers === 'string' ? headers : flat(headers);
+        const text = typeof headers === 'string';
+        const own = head(method, path, host, text ? [] : couples(headers)).slice(0, -2);
         const secure = String(request.origin).startsWith('https:');
-        for (const [name, value] of pairs(lines(from, text + own + '\r\n', secure)))
+        for (const [name, value] of pairs(lines(from, own + (text ? headers : '') + '\r\n', secure)))
             request.addHeader(name, value);
-    }
-    function flat(list) {
-        let text = '';
-        for (let i = 0; i < list.length; i += 2)
-            for (const value of [].concat(list[i + 1])) text += `${list[i]}: ${value}\r\n`;
-        return text;
     }
     require('diagnostics_channel').subscribe('undici:request:create', (message) =>
         attempt(announced, message));
@@ -172,19 +182,22 @@ function bridge(require) {
     const plain = (o) => o == null || [Object.prototype, null].includes(getPrototypeOf(o));
     function dispatcher(init) {
         if (init?.dispatcher) return init.dispatcher;
-        const version = parseInt(process.versions.undici) > 7 ? 2 : 1;
-        const key = Symbol.for('undici.globalDispatcher.' + version);
-        if (!globalThis[key]) void globalThis.Headers;
-        return globalThis[key];
+        void globalThis.Headers;
+        const [old, recent] = [1, 2].map((n) => globalThis[Symbol.for('undici.globalDispatcher.' + n)]);
+        const { undici } = process.versions;
+        return undici ? (parseInt(undici) > 7 ? recent : old) : recent ? undefined : old;
     }
     function steered(from, options) {
         const { headers, method, origin, path } = options;
-        if (!plain(headers)) return options;
+        const list = Array.isArray(headers);
+        if (!list && !plain(headers)) return options;
         const { host, protocol } = new URL(origin);
-        const list = Object.entries(headers ?? {});
-        const more = lines(from, head(method, path, host, list), protocol === 'https:');
-        return more ? { ...options, headers: { ...headers, ...Object.fromEntries(pairs(more)) } }
-                    : options;
+        const own = list ? couples(headers) : Object.entries(headers ?? {});
+        const more = lines(from, head(method, path, host, own), protocol === 'https:');
+        if (!more) return options;
+        const all = list ? [...headers, ...[...pairs(more)].flat()]
+                         : { ...headers, ...Object.fromEntries(pairs(more)) };
+        return { ...options, headers: all };
     }
     function steer(from, real) {
         return new Proxy(real, {
@@ -257,3 +270,4 @@ function bridge(require) {
         return made;
     };
 }
+//# sourceURL=tracebaton

@@ -38,45 +38,35 @@ static void refuse(struct compose *k, unsigned i, enum context_note why)
 
 /* --- the context, again ---------------------------------------------------------------------- */
 
-/* Two sums, the second one over the first, so that the order counts, too (Fletcher 1982); four
- * words a turn, since this is done twice an exchange. */
-struct sums {
-    uint64_t a, b;
-};
-
-static inline void add_word(struct sums *s, const char *p)
+/* Every word is turned to the middle and multiplied, so that a change in any of its bytes reaches
+ * the top ones, and none is undone by another but by chance in 2^64. */
+static inline uint64_t add_word(uint64_t s, const char *p)
 {
     uint64_t w;
     memcpy(&w, p, 8);
-    s->a += w;
-    s->b += s->a;
+    s ^= w;
+    return (s << 29 | s >> 35) * 0x9e3779b97f4a7c15u;
 }
 
-static struct sums add(struct sums s, const char *p, size_t n)
+static uint64_t add(uint64_t s, const char *p, size_t n)
 {
-    for (; n >= 32; p += 32, n -= 32) {
-        add_word(&s, p);
-        add_word(&s, p + 8);
-        add_word(&s, p + 16);
-        add_word(&s, p + 24);
-    }
+    for (; n >= 32; p += 32, n -= 32) /* it is done twice an exchange */
+        s = add_word(add_word(add_word(add_word(s, p), p + 8), p + 16), p + 24);
     for (; n >= 8; p += 8, n -= 8)
-        add_word(&s, p);
-    for (; n > 0; p++, n--) {
-        s.a += (uint8_t)*p;
-        s.b += s.a;
-    }
-    return s;
+        s = add_word(s, p);
+    char rest[8] = {0};
+    memcpy(rest, p, n);
+    return add_word(s, rest);
 }
 
 uint64_t context_sum(const struct context *c)
 {
-    struct sums s = {(uint64_t)c->n << 32 | c->text_len, c->classes};
+    uint64_t s = ((uint64_t)c->n << 32 | c->text_len) ^ (uint64_t)c->classes << 48;
     if (c->n > CONTEXT_LINES || c->text_len > CONTEXT_MAX)
         return 0;
     s = add(s, (const char *)c->line, c->n * sizeof(c->line[0]));
     s = add(s, c->text, c->text_len);
-    return (s.a ^ (s.b << 1)) | 1;
+    return s | 1;
 }
 
 /* R3 at the write: the memory may have been shared with a buggy program since. Nothing of a context

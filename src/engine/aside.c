@@ -9,43 +9,8 @@
 #include "engine/outbound.h"
 #include "sys/guard.h"
 
-/* The next piece of a text whose pieces end with a NUL. */
-static bool piece(struct span *text, struct span *p)
-{
-    const char *end = text->n ? memchr(text->p, 0, text->n) : NULL;
-    if (!end)
-        return false;
-    *p = (struct span){text->p, (size_t)(end - text->p)};
-    *text = (struct span){end + 1, text->n - p->n - 1};
-    return true;
-}
-
-static void field(struct head *h, struct span name, struct span value)
-{
-    char lower[HTTP1_NAME_MAX];
-    if (name.n > sizeof(lower))
-        return;
-    for (size_t i = 0; i < name.n; i++)
-        lower[i] = span_lower(name.p[i]);
-    if (!head_sink.field(h, (struct span){lower, name.n}))
-        return;
-    head_sink.value(h, value.p, value.n);
-    head_sink.end(h, false);
-}
-
-static bool read_in(struct head *h, struct span text, uint32_t pieces)
-{
-    struct span name, value;
-    for (; pieces > 1; pieces -= 2) {
-        if (!piece(&text, &name) || !piece(&text, &value))
-            return false;
-        field(h, name, value);
-    }
-    return pieces == 0 && text.n == 0;
-}
-
 /* Exactly one head, to the end of the text. */
-static bool read_out(struct head *h, struct http1 *scan, struct span text)
+static bool read_head(struct head *h, struct http1 *scan, struct span text)
 {
     size_t used;
     http1_init(scan, HTTP1_REQUEST, false);
@@ -75,8 +40,9 @@ static void only_ids(struct context *ctx)
 static struct context *build(const struct aside *q, struct store *s)
 {
     size_t size;
+    struct http1 scan;
     head_begin(&s->head, &engine_policy.names, s->buf, 0, sizeof(s->buf));
-    if (!read_in(&s->head, q->in, q->pieces))
+    if (!read_head(&s->head, &scan, q->in))
         return NULL;
     void *block = conn_context_block(context_bound(&s->head), &size);
     if (!block)
@@ -97,7 +63,7 @@ static unsigned compose(const struct aside *q, struct store *s, const struct con
     struct context_notes notes = {{0}};
     *cap = 0;
     head_begin(&s->saved, &engine_policy.names, s->buf, s->head.len, sizeof(s->buf));
-    if (!read_out(&s->saved, &scan, q->out))
+    if (!read_head(&s->saved, &scan, q->out))
         return COUNT_NONE_UNBRIDGED;
     if (context_app_identity(&s->saved))
         count(COUNT_RULE_APP);
@@ -120,13 +86,14 @@ static unsigned compose(const struct aside *q, struct store *s, const struct con
 static void settle(const struct context *ctx, unsigned result, size_t n)
 {
     struct page_event e = {.kind = PAGE_EVENT_OUT, .rule = COUNT_RULE_BRIDGE};
-    count(COUNT_RULE_BRIDGE);
-    count(result);
-    page_add(COUNT_BYTES, n);
+    if (!page_kept)
+        return;
+    page_add_kept(COUNT_RULE_BRIDGE, 1);
+    page_add_kept(result, 1);
+    page_add_kept(COUNT_BYTES, n);
     e.result = (uint16_t)result;
     context_trace(ctx, e.trace);
-    if (page_kept)
-        page_note(&e);
+    page_note(&e);
 }
 
 static size_t answer(const struct aside *q, struct store *s, char *dst, size_t cap)

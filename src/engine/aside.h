@@ -10,11 +10,9 @@
 #include "core/span.h"
 
 struct aside {
-    struct span in;  /* names and values of the inbound request in turn, each ended by a NUL */
-    uint32_t pieces; /* how many those are: a NUL inside one must not shift the others */
-    struct span out; /* the outbound head, an HTTP/1 one to its empty line */
-    uint16_t port;   /* of the peer, where its authority has none; its address is not known */
-    bool elsewhere;  /* it may be sent to others as well (a redirect): class I only */
+    struct span in, out; /* heads as in HTTP/1, to their empty lines */
+    uint16_t port;       /* of the peer, where its authority has none; its address is not known */
+    bool elsewhere;      /* it may be sent to others as well (a redirect): class I only */
 };
 
 /** Compose and count. @return bytes at dst: whole lines; 0: none */

@@ -12,8 +12,8 @@
 #include "sys/parent.h"
 #include "sys/proc.h"
 
-#define PLACES 6    /* threads that may be inside system() or popen() at once */
-#define PLACE  1536 /* bytes of each: `TID SUM TEXT`, and spaces */
+#define PLACES 16   /* threads that may be inside system() or popen() at once */
+#define PLACE  1024 /* bytes of each: `TID SUM TEXT`, and spaces */
 
 #define XID 1 /* no exchange of any process has this number */
 
@@ -135,19 +135,54 @@ static void remember_start(const char *(*env)(const char *))
         memcpy(started_with, s.p, s.n);
 }
 
-void child_start(const char *(*env)(const char *))
+static bool read_cgi(char *const *all, struct head *head)
 {
-    if (engine_policy.env == POLICY_ENV_OFF)
-        return;
+    struct spawn_reader r;
+    char name[HTTP1_NAME_MAX];
+    spawn_begin(&r, head);
+    for (; all && *all; all++) {
+        size_t n = spawn_cgi_name(*all, name);
+        struct span value = {*all + sizeof("HTTP_=") - 1 + n, 0};
+        while (n && value.n < CONTEXT_MAX && value.p[value.n])
+            value.n++;
+        if (n && names_find(head->names, (struct span){name, n}) >= 0)
+            spawn_field(&r, (struct span){name, n}, value, false);
+    }
+    return spawn_end(&r);
+}
+
+/* Which of the ways there are; the nearest comes first. */
+enum told_by { BY_NOTHING, BY_OWN, BY_OTEL, BY_CGI };
+
+static enum told_by told_by(const char *(*env)(const char *))
+{
+    bool as_otel = engine_policy.env == POLICY_ENV_OTEL;
+    return engine_policy.env == POLICY_ENV_OFF         ? BY_NOTHING
+           : variable(env, CHILD_VARIABLE).n           ? BY_OWN
+           : as_otel && variable(env, "TRACEPARENT").n ? BY_OTEL
+           : spawn_is_cgi(env)                         ? BY_CGI
+                                                       : BY_NOTHING;
+}
+
+static bool read_by(enum told_by by, const char *(*env)(const char *), char *const *all,
+                    struct head *head)
+{
+    return by == BY_OWN    ? read_own(env, head)
+           : by == BY_OTEL ? read_otel(env, head)
+                           : read_cgi(all, head);
+}
+
+void child_start(const char *(*env)(const char *), char *const *all)
+{
+    enum told_by by = told_by(env);
     remember_start(env);
-    bool own = variable(env, CHILD_VARIABLE).n > 0;
-    if (!own && (engine_policy.env != POLICY_ENV_OTEL || !variable(env, "TRACEPARENT").n))
+    if (by == BY_NOTHING)
         return;
     struct store *s = conn_block();
     if (!s)
         return;
     head_begin(&s->head, &engine_policy.names, s->buf, 0, sizeof(s->buf));
-    if (own ? read_own(env, &s->head) : read_otel(env, &s->head))
+    if (read_by(by, env, all, &s->head))
         adopt(&s->head);
     conn_block_release(s);
 }

@@ -8,6 +8,7 @@
  *    Where libc starts it with the process's own environment (system, popen), the
  *    variable has a place for each of a few threads, and the child takes the one
  *    of the thread that made it: the kernel says which that was.
+ *  - A CGI script, and what it starts, has its request in the environment.
  *  - It ends, for good, when the process listens, accepts, or reads a request, or
  *    becomes the leader of a session (a daemon).
  *
@@ -19,8 +20,9 @@
 
 #include "engine/policy.h"
 
-/** What the environment says. After policy_init(). */
-void child_start(const char *(*env)(const char *name));
+/** What the environment says. After policy_init(). `all` is all of it (NULL: not known), for CGI.
+ */
+void child_start(const char *(*env)(const char *name), char *const *all);
 
 /** The baton this process inherited, not held; 0: none, or it has work of its own. */
 uint64_t child_baton(void);
@@ -58,7 +60,7 @@ enum child_exec child_env(struct child_env *e);
 
 /** A place in the process's own environment for the calling thread; NULL: none is free, or nothing
  *  is to be said. Give it back with child_unplace() when the child has been made. `variable` is
- *  what has to be in the environment (once; putenv), also where nothing is to be said and another
+ *  what has to be in the environment (once), also where nothing is to be said and another
  *  process said something; NULL: nothing has. */
 void *child_place(char **variable);
 void child_unplace(void *place);

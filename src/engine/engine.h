@@ -22,6 +22,9 @@ extern struct policy engine_policy;
 /** Configure and switch on. Until then every number is foreign. */
 void engine_start(void);
 bool engine_on(void);
+/** A bridge sees all requests and writes the lines itself: connections need not be followed any
+ *  more, but for the account where one is kept. */
+void engine_relieve(void);
 
 /* --- bytes in ------------------------------------------------------------------------------- */
 

@@ -47,7 +47,7 @@ static const struct {
 } sync_runtimes[] = {
     {"php_request_startup", RUNTIME_SYNC_LAST},       {"ap_process_request", RUNTIME_SYNC_ONE},
     {"rb_thread_call_without_gvl", RUNTIME_SYNC_ONE}, {"perl_parse", RUNTIME_SYNC_ONE},
-    {"MHD_start_daemon", RUNTIME_SYNC_ONE},
+    {"MHD_start_daemon", RUNTIME_SYNC_ONE},           {"uwsgi_setup", RUNTIME_SYNC_ONE},
 };
 
 static enum flow_runtime recognise(void)
@@ -73,12 +73,18 @@ void engine_start(void)
     proc_check();
     on = !engine_policy.off;
     if (on)
-        child_start(env_get);
+        child_start(env_get, env_all());
 }
 
 bool engine_on(void)
 {
     return on;
+}
+
+void engine_relieve(void)
+{
+    if (!page_kept)
+        on = false;
 }
 
 /* --- numbers -------------------------------------------------------------------------------- */

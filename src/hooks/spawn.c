@@ -23,16 +23,6 @@
 
 #define NEAR 512 /* variables that are copied to the stack; more of them to pages of their own */
 
-static char ***environ_at; /* libc's variable, or the executable's copy of it */
-static int (*putenv_)(char *);
-
-static char *const *own_environ(void)
-{
-    if (!environ_at)
-        environ_at = next_find_any("environ");
-    return environ_at ? *environ_at : NULL;
-}
-
 /* --- the environment of a program ----------------------------------------------------------- */
 
 /* The program's pointers are the kernel's to refuse (EFAULT): what cannot be read is not ours. */
@@ -186,7 +176,7 @@ int hook_execve(const char *path, char *const *argv, char *const *envp)
 
 int hook_execv(const char *path, char *const *argv)
 {
-    struct exec x = {.run = run_execve, .path = path, .argv = argv, .envp = own_environ()};
+    struct exec x = {.run = run_execve, .path = path, .argv = argv, .envp = env_all()};
     return execute(&x, __builtin_return_address(0));
 }
 
@@ -198,7 +188,7 @@ int hook_execvpe(const char *file, char *const *argv, char *const *envp)
 
 int hook_execvp(const char *file, char *const *argv)
 {
-    struct exec x = {.run = run_execvpe, .path = file, .argv = argv, .envp = own_environ()};
+    struct exec x = {.run = run_execvpe, .path = file, .argv = argv, .envp = env_all()};
     return execute(&x, __builtin_return_address(0));
 }
 
@@ -234,7 +224,7 @@ int hook_execl(const char *path, const char *arg, ...)
     va_list ap;
     COLLECT(ap, arg, argv);
     va_end(ap);
-    struct exec x = {.run = run_execve, .path = path, .argv = argv, .envp = own_environ()};
+    struct exec x = {.run = run_execve, .path = path, .argv = argv, .envp = env_all()};
     return execute(&x, __builtin_return_address(0));
 }
 
@@ -243,7 +233,7 @@ int hook_execlp(const char *file, const char *arg, ...)
     va_list ap;
     COLLECT(ap, arg, argv);
     va_end(ap);
-    struct exec x = {.run = run_execvpe, .path = file, .argv = argv, .envp = own_environ()};
+    struct exec x = {.run = run_execvpe, .path = file, .argv = argv, .envp = env_all()};
     return execute(&x, __builtin_return_address(0));
 }
 
@@ -324,16 +314,37 @@ int hook_daemon(int nochdir, int noclose)
 
 /* --- shells that libc starts ---------------------------------------------------------------- */
 
+#define TIMES 16 /* that a program may throw the variable out, and it is put back */
+
+/* The environment with the variable in place of any of that name, in an array of our own: putenv()
+ * may move the array that another thread is just reading. The old one stays what it is. */
+static bool put(const char *variable, char *const *envp, size_t n)
+{
+    static uint32_t times;
+    const char **to = NULL;
+    if (n != UNREADABLE && __atomic_fetch_add(&times, 1, __ATOMIC_RELAXED) < TIMES)
+        to = arena_map((n + 2) * sizeof(*to));
+    if (!to)
+        return false;
+    size_t at = 0;
+    to[at++] = variable;
+    for (size_t i = 0; i < n; i++)
+        if (!same_name(envp[i], CHILD_VARIABLE))
+            to[at++] = envp[i];
+    char **old = (char **)(uintptr_t)envp;
+    return __atomic_compare_exchange_n(env_place(), &old, (char **)(uintptr_t)to, 0,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 /* The variable has to be in the environment once; the program may have thrown it out since. */
 static bool is_there(const char *variable)
 {
-    char *const *envp = own_environ();
-    for (size_t i = 0; envp && envp[i]; i++)
+    char *const *envp = env_all();
+    size_t n = length(envp);
+    for (size_t i = 0; n != UNREADABLE && i < n; i++)
         if (envp[i] == variable)
             return true;
-    if (!putenv_)
-        putenv_ = (int (*)(char *))next_find_any("putenv");
-    return putenv_ && putenv_((char *)(uintptr_t)variable) == 0;
+    return envp && put(variable, envp, n);
 }
 
 static void *place(const void *caller)

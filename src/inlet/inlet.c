@@ -8,7 +8,10 @@ enum inlet_kind inlet_guess(const char *p, size_t n)
 {
     const uint8_t *b = (const uint8_t *)p;
     bool fastcgi = n >= 8 && b[0] == 1 && b[1] == 1 && b[4] == 0 && b[5] == 8;
-    return fastcgi ? INLET_FASTCGI : INLET_NONE;
+    return fastcgi                ? INLET_FASTCGI
+           : inlet_is_uwsgi(b, n) ? INLET_UWSGI
+           : inlet_is_scgi(b, n)  ? INLET_SCGI
+                                  : INLET_NONE;
 }
 
 void inlet_init(struct inlet *in, enum inlet_kind kind, bool outbound)
@@ -112,7 +115,19 @@ enum inlet_event inlet_scan(struct inlet *in, const char *p, size_t n, size_t *u
     struct inlet_run r = {in, p, n, 0, sink, ctx};
     enum inlet_event ev = in->state == 255 ? INLET_DOWN : NEXT;
     while (ev == NEXT)
-        ev = in->kind == INLET_FASTCGI ? inlet_fastcgi(&r) : inlet_down(&r);
+        switch (in->kind) {
+        case INLET_FASTCGI:
+            ev = inlet_fastcgi(&r);
+            break;
+        case INLET_UWSGI:
+            ev = inlet_uwsgi(&r);
+            break;
+        case INLET_SCGI:
+            ev = inlet_scgi(&r);
+            break;
+        default:
+            ev = inlet_down(&r);
+        }
     *used = r.i;
     return ev;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * inlet: other doors for an inbound request than HTTP, as web servers speak them
- * to applications: FastCGI. The headers arrive as CGI variables (RFC 3875 4.1.18:
+ * to applications: FastCGI, uwsgi, SCGI. The headers arrive as CGI variables (RFC 3875 4.1.18:
  * HTTP_X_REQUEST_ID) and leave as the fields that http1's sink would have heard,
  * so that capture need not know the door.
  *
@@ -14,7 +14,7 @@
 
 #include "core/http1.h"
 
-enum inlet_kind { INLET_NONE, INLET_FASTCGI };
+enum inlet_kind { INLET_NONE, INLET_FASTCGI, INLET_UWSGI, INLET_SCGI };
 
 enum inlet_event {
     INLET_MORE = 0,
@@ -42,8 +42,8 @@ struct inlet {
     char text[HTTP1_NAME_MAX]; /* its name; too long a one is of no interest */
 };
 
-/** Which door do the first bytes of a stream belong to? All that is needed is in the first eight.
- */
+/** Which door do the first bytes of a stream belong to? FastCGI needs eight of them, the others
+ *  the name of their first variable: servers send all of it at once. */
 enum inlet_kind inlet_guess(const char *p, size_t n);
 
 void inlet_init(struct inlet *in, enum inlet_kind kind, bool outbound);

@@ -46,6 +46,11 @@ void inlet_value_done(struct inlet_run *r);
 bool inlet_variables(struct inlet_run *r, bool (*lengths)(struct inlet *in));
 
 enum inlet_event inlet_fastcgi(struct inlet_run *r);
+enum inlet_event inlet_uwsgi(struct inlet_run *r);
+enum inlet_event inlet_scgi(struct inlet_run *r);
+
+bool inlet_is_uwsgi(const uint8_t *b, size_t n);
+bool inlet_is_scgi(const uint8_t *b, size_t n);
 
 static inline enum inlet_event inlet_down(struct inlet_run *r)
 {

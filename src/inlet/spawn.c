@@ -156,3 +156,30 @@ bool spawn_read(struct span text, struct head *head)
     }
     return spawn_end(&r);
 }
+
+/* --- CGI ------------------------------------------------------------------------------------- */
+
+bool spawn_is_cgi(const char *(*env)(const char *))
+{
+    const char *gateway = env("GATEWAY_INTERFACE"), *method = env("REQUEST_METHOD");
+    static const char with[] = "CGI/";
+    for (size_t i = 0; gateway && i < sizeof(with) - 1; i++)
+        if (gateway[i] != with[i])
+            return false;
+    return gateway && method && *method;
+}
+
+size_t spawn_cgi_name(const char *var, char name[HTTP1_NAME_MAX])
+{
+    static const char with[] = "HTTP_";
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof(with) - 1; i++)
+        if (var[i] != with[i])
+            return 0;
+    for (var += sizeof(with) - 1; var[n] && var[n] != '='; n++) {
+        if (n == HTTP1_NAME_MAX)
+            return 0;
+        name[n] = var[n] == '_' ? '-' : span_lower(var[n]);
+    }
+    return var[n] == '=' ? n : 0;
+}

@@ -4,6 +4,9 @@
  * programs of their own. `name: value|name: value`, printable on one line, with
  * `%25` and `%7C` in values for the two bytes that would mislead. What comes back
  * is judged as a request head is: a variable is as hostile as a header.
+ *
+ * A CGI script's environment holds its request (RFC 3875 4.1.18, HTTP_TRACEPARENT),
+ * and so does that of every program the script starts.
  */
 #ifndef TB_INLET_SPAWN_H
 #define TB_INLET_SPAWN_H
@@ -20,6 +23,13 @@ size_t spawn_value(const struct context *c, struct span name, char *dst, size_t 
 /** Scans lines into a head. @param head begun (head_begin) by the caller @return whether all of the
  *  text was a head's fields */
 bool spawn_read(struct span text, struct head *head);
+
+/** Is this a CGI script's environment, or one of a program that a script has started? */
+bool spawn_is_cgi(const char *(*env)(const char *name));
+
+/** The name of the header that a CGI variable (NAME=VALUE) stands for, put to `name`.
+ *  @return its length; 0: none */
+size_t spawn_cgi_name(const char *var, char name[HTTP1_NAME_MAX]);
 
 /** The same of one name and one value that are as they are: no escapes. A head may be made of
  * several. */

@@ -9,6 +9,12 @@
 /** Value of a variable, or NULL. */
 const char *env_get(const char *name);
 
+/** All of it; NULL: not to be found. */
+char *const *env_all(void);
+
+/** Where libc (or the executable, in its copy) keeps it; NULL: not to be found. */
+char ***env_place(void);
+
 /** TRACEBATON=off: the kill switch. */
 bool env_is_off(void);
 

@@ -248,7 +248,7 @@ static void every_way(const char *suffix, const char *how, const char *want)
 }
 
 /* Threads that each serve an exchange of their own and start children meanwhile. */
-#define THREADS 6
+#define THREADS 14
 #define ROUNDS  12
 
 static unsigned wrong, missing, right;

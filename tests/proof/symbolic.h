@@ -24,7 +24,8 @@
 
 #include <z3++.h>
 
-namespace sym {
+namespace sym
+{
 
 typedef unsigned __int128 wide;
 typedef unsigned long machine; /* the real size_t */
@@ -130,14 +131,17 @@ inline void claim_expr(const z3::expr &e, const char *what)
 struct Bool {
     bool constant, value;
     z3::expr e;
-    Bool(bool b) : constant(true), value(b), e(z().bool_val(b)) {}
-    Bool(const z3::expr &x) : constant(false), value(false), e(x) {}
+    Bool(bool b) : constant(true), value(b), e(z().bool_val(b))
+    {
+    }
+    Bool(const z3::expr &x) : constant(false), value(false), e(x)
+    {
+    }
     operator bool() const
     {
         if (constant)
             return value;
-        bool taken =
-            decide(2, [this](unsigned i) { return possible(i ? !e : e); }) == 0;
+        bool taken = decide(2, [this](unsigned i) { return possible(i ? !e : e); }) == 0;
         s.solver->add(taken ? e : !e);
         return taken;
     }
@@ -173,13 +177,27 @@ struct Sym {
             snprintf(text, sizeof(text), "18446744073709551616"); /* 2^64: the only one needed */
         return z().int_val(text);
     }
-    Sym() : Sym(0) {}
-    Sym(int v) : Sym((unsigned long)v) {} /* as C converts it */
-    Sym(long v) : Sym((unsigned long)v) {}
-    Sym(unsigned v) : Sym((unsigned long)v) {}
-    Sym(unsigned long v) : constant(true), value(v), e(number(v)) {}
-    Sym(unsigned long long v) : Sym((unsigned long)v) {}
-    Sym(const z3::expr &x) : constant(false), value(0), e(x) {}
+    Sym() : Sym(0)
+    {
+    }
+    Sym(int v) : Sym((unsigned long)v)
+    {
+    } /* as C converts it */
+    Sym(long v) : Sym((unsigned long)v)
+    {
+    }
+    Sym(unsigned v) : Sym((unsigned long)v)
+    {
+    }
+    Sym(unsigned long v) : constant(true), value(v), e(number(v))
+    {
+    }
+    Sym(unsigned long long v) : Sym((unsigned long)v)
+    {
+    }
+    Sym(const z3::expr &x) : constant(false), value(0), e(x)
+    {
+    }
     explicit operator bool() const;
     template <class E, class = std::enable_if_t<std::is_enum<E>::value>> explicit operator E() const
     {
@@ -288,8 +306,12 @@ inline Sym Sym::operator++(int)
 struct Ptr {
     int object = -1;
     Sym at, length;
-    Ptr() {}
-    Ptr(int o, const Sym &n) : object(o), length(n) {}
+    Ptr()
+    {
+    }
+    Ptr(int o, const Sym &n) : object(o), length(n)
+    {
+    }
 };
 inline Ptr operator+(const Ptr &p, const Sym &n)
 {
@@ -340,8 +362,8 @@ inline void prove(const std::string &name, const std::function<void()> &f)
         s.why = "nothing was claimed, or of nothing";
     }
     if (ok)
-        printf("ok proof %s # %lu ways, %lu claims, %lu questions\n", name.c_str(), s.runs, s.claims,
-               s.queries);
+        printf("ok proof %s # %lu ways, %lu claims, %lu questions\n", name.c_str(), s.runs,
+               s.claims, s.queries);
     else
         printf("not ok proof %s: %s\n", name.c_str(), s.why.c_str());
     fflush(stdout);

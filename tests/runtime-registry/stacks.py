@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stacks that need package registries, for tests/runtime/run.py --stacks, built by build.sh.
 
-Most are of class `nowrong`: a thread or an event loop says nothing here about whose work runs, so
-none of their calls may carry another request's headers, and what is missing is counted. The Python
-servers are of class `right`: the bridge asks the interpreter.
+Class `nowrong`: a thread or an event loop says nothing here about whose work runs, so none of their
+calls may carry another request's headers, and what is missing is counted. Where a bridge knows: `right`.
 
 Room rule: how each program is started, nothing else; the measuring is run.py's.
 """
@@ -20,8 +19,8 @@ class Built(Stack):
     """A stack whose program is a part of build.sh's; `{port}` in its arguments is replaced."""
 
     def __init__(self, name, part, program, legs, env=None, cls="nowrong", **more):
-        super().__init__(name, cls, self.start, legs=legs, env=dict(env or {}, DECOY=DECOY * 20),
-                         **more)
+        super().__init__(name, cls, self.start, legs=legs,
+                         env=dict(env or {}, DECOY=DECOY * 20), **more)
         self.program = program
         self.part = part
 
@@ -47,8 +46,18 @@ def java(name, part, where, main, legs, *options, env=None):
     return Built(name, part, start, legs, env)
 
 
-def node(name, program, legs):
-    return Built(name, "node", ["node", f"{BUILD}/node/{program}"], legs)
+def node(name, program, legs, cls="right"):
+    return Built(name, "node", ["node", f"{BUILD}/node/{program}"], legs, cls=cls)
+
+
+def client(server, name, release=None, cls="right"):
+    """A server and a client of npm; by another release of Node, which npm has as well."""
+    binary = f"{BUILD}/node/node_modules/node{release}/bin/node" if release else "node"
+    start = [binary, f"{BUILD}/node/clients.mjs", server, name]
+    stack = Built(f"node{release or ''}-{server}-{name}", "node", start, 5, cls=cls,
+                  concurrency=64, linger=0.8, rounds=8)
+    stack.needs = (binary,)
+    return stack
 
 
 def python(name, server, *options):
@@ -88,8 +97,26 @@ STACKS = [
     java("webflux-plain", "maven", "webflux", "WebFlux", 3, env=PLAIN),
     java("webflux-nio", "maven", "webflux", "WebFlux", 5, "-Dreactor.netty.native=false"),
     java("ktor", "maven", "ktor", "KtorKt", 5),
-    node("node-undici", "undici.mjs", 6),
+    node("node-undici", "undici.mjs", 6, "nowrong"),
     node("express-axios", "express.mjs", 5),
+    client("express", "axios"),
+    client("fastify", "got"),
+    client("http", "node-fetch"),
+    client("http", "undici5-pool"),
+    client("http", "undici6-pool"),
+    client("http", "undici7-pool"),
+    client("http", "undici7-pipeline"),
+    client("http", "undici7-fetch", cls="nowrong"),
+    client("http", "fetch-undici6"),
+    client("http", "fetch-dispatcher"),
+    client("http", "fetch-undici5", 18),
+    client("http", "undici5-pool", 18),
+    client("http", "axios", 22),
+    client("http", "undici7-pool", 22),
+    client("http", "fetch-undici6", 22),
+    client("http", "got", 24),
+    client("http", "undici7-pipeline", 24),
+    client("http", "fetch-undici7", 24),
     python("uvicorn-newest", "uvicorn", "--loop", "uvloop", "--http", "httptools",
            "--log-level", "error"),
     *(calls(minor, *row) for minor in range(8, 15) for row in SERVERS),

@@ -238,6 +238,51 @@ def calls(server, *needs, client="httpx", limit=0):
 TOP = os.path.dirname(os.path.dirname(HERE))
 
 
+def mod_cgi(which):
+    def body(where, up):
+        os.chmod(f"{where}/index.php", 0o755)
+        os.rename(f"{where}/index.php", f"{where}/index.cgi")
+        return (f"LoadModule {which}_module /usr/lib/apache2/modules/mod_{which}.so\nLoadModule env_module "
+                "/usr/lib/apache2/modules/mod_env.so\nPassEnv LD_PRELOAD TRACEBATON_DIR UPSTREAM PATH\n"
+                "DirectoryIndex index.cgi\nAddHandler cgi-script .cgi\nOptions +ExecCGI\n"
+                + (f"ScriptSock {where}/cgid" if which == "cgid" else ""))
+    return body
+
+
+def nginx_to(where, port, location):
+    write(f"{where}/nginx.conf", f"""
+daemon off; pid {where}/pid; error_log stderr crit; worker_processes 1;
+events {{ worker_connections 512; }}
+http {{ access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}/p; fastcgi_temp_path {where}/f;
+  uwsgi_temp_path {where}/u; scgi_temp_path {where}/s;
+  server {{ listen 127.0.0.1:{port}; location / {{ {location} }} }} }}
+""")
+
+
+def fcgiwrap(where, port, up):
+    shutil.copy(f"{APPS}/cgi.sh", f"{where}/cgi.sh")
+    os.chmod(where, 0o755)
+    nginx_to(where, port, f"include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME {where}/cgi.sh; "
+             f"fastcgi_pass unix:{where}/wrap;")
+    write(f"{where}/start", f"fcgiwrap -f -c 8 -s unix:{where}/wrap & until [ -S {where}/wrap ]; do sleep 0.1; done; "
+          f"chmod 666 {where}/wrap; exec nginx -e stderr -c {where}/nginx.conf\n")
+
+
+def uwsgi(name, socket_kind, through, *more):
+    """uWSGI: behind nginx by its own protocol or SCGI, or by HTTP itself."""
+    def prepare(where, port, up):
+        os.chmod(where, 0o755)
+        at = f"{where}/app" if through else f"127.0.0.1:{port}"
+        serve = (f"uwsgi_python3 --{socket_kind} {at} --chmod-socket=666 --chdir {APPS} --wsgi-file flask_app.py --callable app "
+                 f"--master --need-app --disable-logging --die-on-term {' '.join(more)}")
+        if through:
+            nginx_to(where, port, f"include /etc/nginx/{through}_params; {through}_pass unix:{at};")
+            serve += f" & until [ -S {at} ]; do sleep 0.1; done; exec nginx -e stderr -c {where}/nginx.conf"
+        write(f"{where}/start", serve + "\n")
+    return Stack(name, "right", lambda w, p, u: ["bash", f"{w}/start"],
+                 ("nginx", "uwsgi_python3") + FLASK, legs=5, prepare=prepare, keepalive=False)
+
+
 def example(name, cls, compiler, source, flag, aware=True):
     """A program that says whose work it does; or the same without the lines that say it."""
     def prepare(where, port, up):
@@ -298,6 +343,16 @@ STACKS = [
     example("api-pool-unaware", "nowrong", "gcc", "pool.c", "-lpthread", False),
     example("api-coroutines", "right", "g++", "coroutines.cc", "-std=c++20"),
     example("api-coroutines-unaware", "nowrong", "g++", "coroutines.cc", "-std=c++20", False),
+    uwsgi("uwsgi", "socket", "uwsgi", "--processes", "6"),
+    uwsgi("uwsgi-threads", "socket", "uwsgi", "--processes", "2", "--threads", "6", "--enable-threads"),
+    uwsgi("uwsgi-scgi", "scgi-socket", "scgi", "--processes", "6"),
+    uwsgi("uwsgi-http", "http-socket", None, "--processes", "6"),
+    Stack("apache-cgi", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"], ("apache2", "curl"),
+          prepare=apache_conf("prefork", mod_cgi("cgi"), "cgi.sh"), legs=3, concurrency=8),
+    Stack("apache-cgid", "right", lambda w, p, u: ["apache2", "-DFOREGROUND", "-f", f"{w}/apache.conf"], ("apache2", "curl"),
+          prepare=apache_conf("event", mod_cgi("cgid"), "cgi.sh"), legs=3, concurrency=8),
+    Stack("fcgiwrap", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", "fcgiwrap", "curl"), prepare=fcgiwrap,
+          legs=3, concurrency=8),
     Stack("flask-children", "right",
           lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/children.py", "run", "-p", str(p)], FLASK + ("curl",),
           legs=5, concurrency=8),

@@ -250,6 +250,123 @@ START_TEST(guesses)
 }
 END_TEST
 
+/* --- uwsgi and SCGI ------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *value;
+} given[] = {{"CONTENT_LENGTH", "4"},         {"REQUEST_METHOD", "POST"},
+             {"HTTP_TRACEPARENT", "00-4b-1"}, {"HTTP_X_REQUEST_ID", ""},
+             {"HTTP_NO_THANKS", "unwanted"},  {"HTTPS", ""},
+             {"HTTP_BAGGAGE", "a=1,b=2"}};
+
+#define GIVEN (sizeof(given) / sizeof(given[0]))
+
+static void little(size_t n)
+{
+    put((const uint8_t[]){(uint8_t)n, (uint8_t)(n >> 8)}, 2);
+}
+
+static void uwsgi_request(void)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < GIVEN; i++)
+        size += 4 + strlen(given[i].name) + strlen(given[i].value);
+    len = 0;
+    put("", 1);
+    little(size);
+    put("", 1);
+    for (size_t i = 0; i < GIVEN; i++) {
+        little(strlen(given[i].name));
+        put(given[i].name, strlen(given[i].name));
+        little(strlen(given[i].value));
+        put(given[i].value, strlen(given[i].value));
+    }
+    put("body", 4);
+}
+
+static void scgi_request(void)
+{
+    char size[16];
+    size_t n = 0;
+    for (size_t i = 0; i < GIVEN; i++)
+        n += strlen(given[i].name) + strlen(given[i].value) + 2;
+    snprintf(size, sizeof(size), "%zu:", n);
+    len = 0;
+    put(size, strlen(size));
+    for (size_t i = 0; i < GIVEN; i++) {
+        put(given[i].name, strlen(given[i].name) + 1);
+        put(given[i].value, strlen(given[i].value) + 1);
+    }
+    put(",body", 5);
+}
+
+static const char *run_as(enum inlet_kind kind, size_t step)
+{
+    struct inlet in;
+    inlet_init(&in, kind, false);
+    return events(&in, step);
+}
+
+static void door(enum inlet_kind kind, void (*make)(void))
+{
+    char want[512];
+    make();
+    CHECK(inlet_guess(bytes, len) == kind);
+    strcpy(want, run_as(kind, len));
+    CHECK(strchr(want, 'B') && strchr(want, 'H') && !strchr(want, 'D'));
+    CHECK(strcmp(heard, "traceparent=00-4b-1;x-request-id=;baggage=a=1,b=2;") == 0);
+    for (size_t step = 1; step < len; step++) {
+        CHECK(strcmp(run_as(kind, step), want) == 0);
+        CHECK(strcmp(heard, "traceparent=00-4b-1;x-request-id=;baggage=a=1,b=2;") == 0);
+    }
+    for (int i = 0; i < 20000; i++) {
+        make();
+        for (unsigned k = unit_random(4); k > 0; k--)
+            bytes[unit_random((unsigned)len)] = (char)unit_random(256);
+        strcpy(want, run_as(kind, len));
+        CHECK(strcmp(run_as(kind, 1 + unit_random(50)), want) == 0);
+    }
+    struct inlet in;
+    inlet_init(&in, kind, true);
+    CHECK(*events(&in, 7) == 0); /* an answer ends with its connection */
+}
+
+START_TEST(uwsgi)
+{
+    door(INLET_UWSGI, uwsgi_request);
+    uwsgi_request();
+    bytes[1] = (char)(bytes[1] - 1); /* the variables do not add up */
+    CHECK(strchr(run_as(INLET_UWSGI, len), 'D'));
+    uwsgi_request();
+    bytes[0] = 110; /* a message, not a request */
+    CHECK(inlet_guess(bytes, len) == INLET_NONE && strchr(run_as(INLET_UWSGI, len), 'D'));
+    uwsgi_request();
+    CHECK(inlet_guess(bytes, 7) == INLET_NONE);
+    bytes[6] = 'c';
+    CHECK(inlet_guess(bytes, len) == INLET_NONE);
+}
+END_TEST
+
+START_TEST(scgi)
+{
+    door(INLET_SCGI, scgi_request);
+    for (size_t i = 0; i < 19; i++) {
+        scgi_request();
+        bytes[i] = '!';
+        CHECK(inlet_guess(bytes, len) == INLET_NONE);
+        CHECK(i > 3 || strchr(run_as(INLET_SCGI, len), 'D'));
+    }
+    scgi_request();
+    bytes[len - 5] = ';'; /* the comma */
+    CHECK(strchr(run_as(INLET_SCGI, len), 'D'));
+    scgi_request();
+    CHECK(inlet_guess(bytes, 18) == INLET_NONE);
+    len = 0;
+    put("99999999:CONTENT_LENGTH", 24);
+    CHECK(inlet_guess(bytes, len) == INLET_NONE && strchr(run_as(INLET_SCGI, len), 'D'));
+}
+END_TEST
+
 /* Whatever comes: no byte outside is read (the sanitizer sees it), and cuts make no difference. */
 START_TEST(random_bytes)
 {
@@ -272,6 +389,8 @@ int main(void)
     unit_add("fastcgi-kept-connection", kept_connection, 0);
     unit_add("fastcgi-answers", answers, 0);
     unit_add("fastcgi-refused", refused, 0);
+    unit_add("uwsgi", uwsgi, 0);
+    unit_add("scgi", scgi, 0);
     unit_add("guesses", guesses, 0);
     unit_add("random-bytes", random_bytes, 0);
     return unit_run();
