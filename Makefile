@@ -19,7 +19,7 @@ COMMON := -std=gnu11 -O2 -g $(WARN) -Isrc -Iinclude -MMD -MP $(if $(SAN),-fsanit
 SOFLAGS := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -U_FORTIFY_SOURCE \
            -D_FORTIFY_SOURCE=0 -fno-stack-protector -fasynchronous-unwind-tables -fexceptions \
            -fno-builtin-printf -fno-strict-aliasing \
-           -falign-functions=1 -falign-jumps=1 -falign-loops=1
+           -falign-functions=1 $(if $(findstring clang,$(CC)),,-falign-jumps=1 -falign-loops=1)
 ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 ifeq ($(ARCH),aarch64)
 SOFLAGS += -mno-outline-atomics

@@ -72,6 +72,7 @@ static bool named_node(void)
 static bool refuses(struct span line)
 {
     return contains(line, SPAN("--experimental-policy")) ||
+           contains(line, SPAN("--experimental-loader")) || contains(line, SPAN("--loader")) ||
            contains(line, SPAN("--build-snapshot")) || contains(line, SPAN("\0--run"));
 }
 

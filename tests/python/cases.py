@@ -24,6 +24,7 @@ class Upstream:
         self.port = self.socket.getsockname()[1]
         self.pid = os.fork()
         if self.pid == 0:
+            ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a case may be killed
             self.serve()
 
     def serve(self):
@@ -278,7 +279,7 @@ def case_after_the_answer():
     late = []
 
     async def after(name):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.004)
         late.append((name, await acall(), await asyncio.create_task(acall())))
 
     async def serve(r, w):
@@ -288,6 +289,7 @@ def case_after_the_answer():
                 head = await r.readuntil(b"\r\n\r\n")
             except asyncio.IncompleteReadError:
                 return
+            await asyncio.sleep(0.01)
             w.write(response("x"))
             tasks.append(asyncio.create_task(after(ID.search(head).group(1).decode())))
 

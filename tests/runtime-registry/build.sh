@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds the services that need package registries, each with its language's own client: cargo, npm,
-# mvn, pip. Usage: build.sh [-b BUILD_DIR] [PART...]; parts: jdk rust node python maven.
+# mvn, pip. Usage: build.sh [-b BUILD_DIR] [PART...]; parts: jdk rust node python pythons
+# maven.
 #
 # Prints one line per part: `ok build/PART`, `skip build/PART: reason` when a toolchain or registry
 # is missing, `not ok build/PART: reason` when the sources do not build. For a part not built the
@@ -137,6 +138,35 @@ part_python() {
     settle python $? "$log" "$pins"
 }
 
+# The newest installed CPython of a minor version: on PATH, or one of pyenv's.
+find_python() {
+    local python
+    for python in "python3.$1" "$HOME/.pyenv/versions/3.$1".*/bin/python3; do
+        "$python" -c "import sys, ensurepip, venv; sys.exit(sys.version_info[1] != $1)" 2>/dev/null &&
+            command -v "$python" && return
+    done
+    return 1
+}
+
+# The same servers under each CPython that is bridged, as far as it is here: one part a version.
+part_pythons() {
+    local minor python pins log
+    for minor in 8 9 10 11 12 13 14; do
+        log=$build/python3.$minor.log
+        python=$(find_python $minor) || {
+            verdict "python3.$minor" skip "no CPython 3.$minor with venv"
+            continue
+        }
+        pins=$here/python/servers.txt
+        [[ $minor -gt 10 ]] || pins=$here/python/servers-3.8.txt
+        unchanged "python3.$minor" "$pins" && continue
+        "$python" -m venv "$build/python3.$minor" >"$log" 2>&1 &&
+            "$build/python3.$minor/bin/pip" install --disable-pip-version-check \
+                --only-binary :all: -r "$pins" >>"$log" 2>&1
+        settle "python3.$minor" $? "$log" "$pins"
+    done
+}
+
 part_maven() {
     local log=$build/maven.log pins=$build/maven.sources
     have maven mvn || return
@@ -152,7 +182,7 @@ part_maven() {
     settle maven $? "$log" "$pins"
 }
 
-for part in "${@:-jdk rust node python maven}"; do
+for part in "${@:-jdk rust node python pythons maven}"; do
     for each in $part; do "part_$each"; done
 done
 exit $failed

@@ -9,7 +9,7 @@ Room rule: how each program is started, nothing else; the measuring is run.py's.
 import os
 
 from load import DECOY
-from stacks import Stack
+from stacks import APPS, Stack
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.path.join(os.environ.get("BUILD", f"{HERE}/../../build"), "registry"))
@@ -65,6 +65,20 @@ def python(name, server, *options):
     return Built(name, "python", start, 5, {"PYTHONPATH": f"{HERE}/python"})
 
 
+def calls(minor, server, client, limit=0):
+    """A row of tests/runtime's Python stacks under another CPython."""
+    part = f"python3.{minor}"
+    start = [f"{BUILD}/{part}/bin/python", f"{APPS}/python_calls.py", server, "{port}"]
+    return Built(f"{part}-{server}-{client}", part, start, 4, {"CLIENT": client, "LIMIT": str(limit)},
+                 "right", concurrency=64, linger=1.0)
+
+
+SERVERS = (("uvicorn", "httpx", 2), ("uvicorn", "executor", 0), ("httptools", "aiohttp", 0),
+           ("uvloop", "httpx", 2), ("uvloop", "aiohttp", 0), ("hypercorn", "httpx", 0),
+           ("aiohttp", "aiohttp", 2), ("tornado", "tornado", 0), ("trio", "httpx", 0),
+           ("gevent", "requests", 0), ("eventlet", "requests", 0), ("threads", "requests", 0))
+
+
 # One call after the other and no ticker: nothing shows early that threads mean nothing here.
 PLAIN = {"PLAIN": "1"}
 STACKS = [
@@ -105,5 +119,6 @@ STACKS = [
     client("http", "fetch-undici7", 24),
     python("uvicorn-newest", "uvicorn", "--loop", "uvloop", "--http", "httptools",
            "--log-level", "error"),
+    *(calls(minor, *row) for minor in range(8, 15) for row in SERVERS),
     python("granian", "granian", "--interface", "asgi", "--no-ws", "--log-level", "error"),
 ]

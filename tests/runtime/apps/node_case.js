@@ -45,6 +45,9 @@ const cases = {
   lazy: {
     ids: [1, 2], handler: (q) => new Promise((resolve) => query(() => get('/' + q.headers['x-request-id']).then(resolve))),
   },
+  // Servers of HTTP/2, by requests and by streams; a body that comes later.
+  http2: { http2: 'request', handler: (q) => new Promise((r) => q.resume().on('end', () => get('/out').then(r))) },
+  'http2-stream': { http2: 'stream', handler: (q) => new Promise((r) => q.resume().on('end', () => get('/out').then(r))) },
   // What an error says of where it came from stays readable.
   stack: { handler: () => seen.push(new Error().stack.includes('base64') ? '/unreadable' : '/readable') },
   interval: { handler: () => { interval ??= setInterval(() => get('/tick'), 5); return sleep(40); } },
@@ -54,20 +57,33 @@ const cases = {
   },
 };
 
-const { handler, headers = TRACE, ids, raw } = cases[process.argv[2]];
+const { handler, headers = TRACE, ids, raw, http2: event } = cases[process.argv[2]];
 const seen = [];
 const upstream = http.createServer((q, r) => {
   seen.push(q.url + ' ' + Object.entries(q.headers).filter(([k]) => NAMES.test(k)).map(([k, v]) => `${k}=${v}`).sort().join(' '));
   if (q.url === '/from') r.writeHead(302, { location: `http://localhost:${up}/to` });
   r.end('ok');
 });
-const service = http.createServer(async (q, r) => { await handler(q); r.end('ok'); });
+const service = event ? require('http2').createServer() : http.createServer();
+service.on(event ?? 'request', async (q, r) => {
+  await handler(q);
+  if (event === 'stream') q.respond();
+  (event === 'stream' ? q : r).end('ok');
+});
+function sendHttp2() {
+  const session = require('http2').connect(`http://localhost:${here}`);
+  return new Promise((resolve) => {
+    const stream = session.request({ ':method': 'POST', ...headers }).resume().on('close', resolve);
+    setTimeout(() => stream.end('body'), 30);
+  });
+}
 const database = net.createServer((s) => s.on('data', (d) => setTimeout(() => s.write(d), 2)));
 const ready = (s) => new Promise((r) => s.listen(0, () => r(s.address().port)));
 
 async function main() {
   [up, here, db] = [await ready(upstream), await ready(service), await ready(database)];
   if (raw) await new Promise((r) => { const s = net.connect(here); s.write(raw, 'latin1'); setTimeout(() => s.destroy() && r(), 300); });
+  else if (event) await sendHttp2();
   else for (const n of ids ?? [0]) await send(n ? { 'x-request-id': n } : headers);
   console.log([...new Set(seen)].sort().join('\n'));
   process.exit();
