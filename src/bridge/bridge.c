@@ -50,18 +50,19 @@ static bool worth_it(void)
 {
     static uint32_t occasions;
     uint32_t n = __atomic_add_fetch(&occasions, 1, __ATOMIC_RELAXED);
-    return soon || (n & (n - 1)) == 0;
+    return __atomic_load_n(&soon, __ATOMIC_RELAXED) || (n & (n - 1)) == 0;
 }
 
 static void try_all(const void *caller)
 {
-    soon = false;
+    bool again = false;
     for (unsigned i = 0; i < BRIDGE_COUNT && bridge_pending; i++)
         if (wanted(i)) {
             enum bridge_state s = bridges[i]->attach(caller);
-            soon |= s == BRIDGE_LATER;
+            again |= s == BRIDGE_LATER;
             settle(i, s);
         }
+    __atomic_store_n(&soon, again, __ATOMIC_RELAXED);
     if (bridge_pending && !(engine_policy.bridges & ~settled))
         __atomic_store_n(&bridge_pending, false, __ATOMIC_RELEASE);
 }

@@ -108,28 +108,30 @@ static int captured(const struct context *c, int id)
     return -1;
 }
 
-/* The trace id in the value of an identity header, without leading zeros; empty where the format
- * has none or is opaque. */
-static struct span trace_id(int id, struct span v)
+/* Where the trace id begins in the value of an identity header; v.n: the format has none, or it is
+ * opaque. */
+static size_t trace_at(int id, struct span v)
 {
-    size_t from = 0, n = 0;
     switch (id) {
     case NAME_TRACEPARENT:
     case NAME_ELASTIC_APM_TRACEPARENT:
-        from = 3;
-        break;
+        return v.n > 3 ? 3 : v.n;
     case NAME_B3:
-        if (v.n == 1) /* a decision alone */
-            v.n = 0;
-        break;
+        return v.n == 1 ? v.n : 0; /* a decision alone */
     case NAME_X_B3_TRACEID:
     case NAME_X_DATADOG_TRACE_ID:
     case NAME_UBER_TRACE_ID:
     case NAME_SENTRY_TRACE:
-        break;
+        return 0;
     default:
-        v.n = 0;
+        return v.n;
     }
+}
+
+/* The trace id without leading zeros; empty where there is none. */
+static struct span trace_id(int id, struct span v)
+{
+    size_t from = trace_at(id, v), n = 0;
     while (from < v.n && v.p[from] == '0')
         from++;
     while (from + n < v.n && v.p[from + n] != '-' && v.p[from + n] != ':' && v.p[from + n] != '%')
@@ -137,28 +139,37 @@ static struct span trace_id(int id, struct span v)
     return (struct span){v.p + from, n};
 }
 
-static int hex_digit(char c)
+/* A hexadecimal number at the start of s, of up to 128 bits. @return how many digits it has */
+static size_t read_hex(struct span s, uint64_t *high, uint64_t *low)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = span_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    size_t n = 0;
+    *high = *low = 0;
+    for (; n < s.n; n++) {
+        unsigned digit = (uint8_t)s.p[n] - '0';
+        if (digit > 9)
+            digit = (unsigned)((s.p[n] | 32) - 'a') + 10;
+        if (digit > 15)
+            break;
+        *high = *high << 4 | *low >> 60;
+        *low = *low << 4 | digit;
+    }
+    return n;
 }
 
 void context_trace(const struct context *c, uint8_t id[16])
 {
     memset(id, 0, 16);
     for (unsigned i = 0; i < c->n; i++) {
-        struct span hex = c->line[i].id == NAME_X_DATADOG_TRACE_ID /* decimal */
-                              ? (struct span){NULL, 0}
-                              : trace_id(c->line[i].id, line_value(c, i));
-        if (!hex.n || hex.n > 32)
+        struct span v = line_value(c, i);
+        size_t at = trace_at(c->line[i].id, v);
+        uint64_t high, low;
+        if (at == v.n || c->line[i].id == NAME_X_DATADOG_TRACE_ID /* decimal */ ||
+            !read_hex((struct span){v.p + at, v.n - at}, &high, &low))
             continue;
-        for (size_t k = 0; k < hex.n; k++) {
-            size_t at = 32 - hex.n + k;
-            int digit = hex_digit(hex.p[k]);
-            id[at / 2] |= (uint8_t)((digit > 0 ? digit : 0) << (at % 2 ? 0 : 4));
-        }
+        high = __builtin_bswap64(high);
+        low = __builtin_bswap64(low);
+        memcpy(id, &high, 8);
+        memcpy(id + 8, &low, 8);
         return;
     }
 }

@@ -390,6 +390,7 @@ struct context *context_build(const struct head *in, void *mem, size_t cap,
     b.notes = notes;
     b.conn = NULL;
     b.have = b.twice = b.single = 0;
+    memset(b.c->trace, 0, sizeof(b.c->trace));
     b.c->n = b.c->text_len = b.c->classes = b.c->shares = 0;
     if (in->dropped)
         context_note_add(notes, CONTEXT_N_OVERFLOW);

@@ -26,9 +26,10 @@ struct context {
     uint32_t size; /* whole block in bytes */
     uint32_t n;    /* lines; 0: the empty context */
     uint32_t text_len;
-    uint32_t classes; /* bit enum peer_class: of all lines */
-    uint32_t shares;  /* for whoever keeps it: how many beside the first; the sum leaves it out */
-    uint64_t sum;     /* context_sum() of what was captured */
+    uint32_t classes;  /* bit enum peer_class: of all lines */
+    uint32_t shares;   /* for whoever keeps it: how many beside the first; the sum leaves it out */
+    uint64_t sum;      /* context_sum() of what was captured */
+    uint8_t trace[16]; /* for whoever keeps an account: context_trace(); zero until it asked */
     struct context_line line[CONTEXT_LINES];
     char text[];
 };

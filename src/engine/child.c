@@ -33,6 +33,7 @@ static void adopt(const struct head *head)
         return;
     struct context *ctx = context_build(head, block, size, &notes);
     count_notes(COUNT_CAPTURE, &notes);
+    context_trace(ctx, ctx->trace);
     if (ctx->n > 0)
         inherited = baton_exchange(ctx, XID);
     conn_context_release(ctx);

@@ -39,7 +39,7 @@ static void note_opened(struct conn *c)
     e.port = c->addr.port;
     memcpy(e.ip, c->addr.ip, sizeof(e.ip));
     if (c->now.ctx)
-        context_trace(c->now.ctx, e.trace);
+        memcpy(e.trace, c->now.ctx->trace, sizeof(e.trace));
     page_note(&e);
 }
 
@@ -119,6 +119,8 @@ static struct context *capture(struct conn *c)
         return NULL;
     }
     count(COUNT_CONTEXTS);
+    if (page_kept)
+        context_trace(ctx, ctx->trace);
     return ctx;
 }
 

@@ -230,11 +230,11 @@ static void note(struct conn *c, const struct claim *w, unsigned result)
     e.rule = (uint16_t)w->rule;
     e.result = (uint16_t)result;
     if (w->told && w->view.ctx)
-        context_trace(w->view.ctx, e.trace);
+        memcpy(e.trace, w->view.ctx->trace, sizeof(e.trace));
     struct conn *x = w->told ? NULL : conn_acquire_ref(w->ref);
     if (x) {
         if (x->now.ctx)
-            context_trace(x->now.ctx, e.trace);
+            memcpy(e.trace, x->now.ctx->trace, sizeof(e.trace));
         conn_unlock(x);
     }
     page_note(&e);

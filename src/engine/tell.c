@@ -102,6 +102,6 @@ size_t engine_header(uint64_t handle, const char *name, char *value, size_t size
 
 void engine_forked(uint64_t handle)
 {
-    proc_check();
+    proc_forked();
     child_forked(handle);
 }

@@ -17,7 +17,8 @@ COLD void recv_after_pieces(int fd, const struct iovec *iov, size_t n, ssize_t g
     if (got <= 0 || (flags & (MSG_OOB | MSG_ERRQUEUE)))
         return;
     int saved = tb_errno_get();
-    if (__builtin_expect(bridge_pending, 0) && fdtab_kind(fd) != FD_CONN)
+    if (__builtin_expect(__atomic_load_n(&bridge_pending, __ATOMIC_RELAXED), 0) &&
+        fdtab_kind(fd) != FD_CONN)
         bridge_check(tb_guard.caller);
     struct edit_piece gone = {NULL, (size_t)got};
     bool unseen = (flags & MSG_TRUNC) != 0; /* TCP discards the bytes (tcp(7)) */

@@ -31,7 +31,7 @@ int hook_socketpair(int domain, int type, int protocol, int sv[2])
 static COLD void listening(int fd, const void *caller)
 {
     engine_listening(fd);
-    if (bridge_pending)
+    if (__atomic_load_n(&bridge_pending, __ATOMIC_RELAXED))
         bridge_check(caller);
 }
 
@@ -46,7 +46,7 @@ static void accepted(int listener, int fd, const void *caller)
 {
     int saved = tb_errno_get(); /* a bridge may run its runtime's code */
     load_check();
-    if (bridge_pending)
+    if (__atomic_load_n(&bridge_pending, __ATOMIC_RELAXED))
         bridge_check(caller);
     tb_guard.caller = caller;
     engine_accepted(listener, fd);

@@ -141,6 +141,10 @@ static char *begin(void)
     return page;
 }
 
+/* The counters of this process; NULL: they must be asked for. */
+static uint64_t *live;
+static uint32_t live_of;
+
 static char *page_of_process(void)
 {
     proc_check();
@@ -148,13 +152,27 @@ static char *page_of_process(void)
     return page ? page : begin();
 }
 
+static uint64_t *find(void)
+{
+    char *page = page_of_process();
+    if (!page)
+        return NULL;
+    uint64_t *at = (uint64_t *)(void *)(page + __atomic_load_n(&counters_at, __ATOMIC_RELAXED));
+    __atomic_store_n(&live_of, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&live, at, __ATOMIC_RELEASE);
+    __atomic_store_n(&live_of, proc_epoch(), __ATOMIC_RELEASE);
+    return at;
+}
+
 void page_add_kept(unsigned id, uint64_t n)
 {
-    char *page = id < __atomic_load_n(&counters, __ATOMIC_ACQUIRE) ? page_of_process() : NULL;
-    if (page)
-        __atomic_add_fetch(
-            (uint64_t *)(void *)(page + __atomic_load_n(&counters_at, __ATOMIC_RELAXED)) + id, n,
-            __ATOMIC_RELAXED);
+    uint64_t *at = NULL;
+    if (proc_known() && __atomic_load_n(&live_of, __ATOMIC_ACQUIRE) == proc_epoch())
+        at = __atomic_load_n(&live, __ATOMIC_ACQUIRE);
+    if (!at)
+        at = find();
+    if (at && id < __atomic_load_n(&counters, __ATOMIC_RELAXED))
+        __atomic_add_fetch(at + id, n, __ATOMIC_RELAXED);
 }
 
 /* libc's clock costs no system call; where a program has no libc its events have no time. */

@@ -52,6 +52,13 @@ bool proc_begin(void)
     return true;
 }
 
+void proc_forked(void)
+{
+    if (__atomic_load_n(&proc_word, __ATOMIC_ACQUIRE) == &proc_unwiped)
+        __atomic_store_n(&proc_unwiped, 0, __ATOMIC_RELEASE);
+    proc_check();
+}
+
 int proc_pid(void)
 {
     return __atomic_load_n(pid_word(), __ATOMIC_RELAXED);

@@ -27,6 +27,9 @@ static inline bool proc_check(void)
     return proc_begin();
 }
 
+/** This is a fork child, for sure (its only thread says so): also where no page is wiped. */
+void proc_forked(void);
+
 /** Has proc_check() been called in this process? No system call. */
 static inline bool proc_known(void)
 {
