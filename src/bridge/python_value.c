@@ -10,11 +10,11 @@ static py *variable;
 
 /* A kind is told by the capsule's name. */
 static const char *const names[VALUE_KINDS] = {NULL,
-                                               "tracebaton.nobody",
-                                               "tracebaton.several",
-                                               "tracebaton.exchange",
-                                               "tracebaton.connection",
-                                               "tracebaton.accepted"};
+                                               "nobody of tracebaton",
+                                               "several of tracebaton",
+                                               "exchange of tracebaton",
+                                               "connection of tracebaton",
+                                               "accepted of tracebaton"};
 
 static enum python_kind kind_of(py *object)
 {
