@@ -181,7 +181,7 @@ static size_t compose(const struct call *c, size_t n, const struct edit_piece *t
     n -= sizeof(*c);
     if (c->in > n || c->out > n - c->in)
         return 0;
-    struct aside q = {{text, c->in}, {text + c->in, c->out}, (uint16_t)c->port, c->elsewhere};
+    struct aside q = {{text, c->in}, {text + c->in, c->out}, 0, (uint16_t)c->port, c->elsewhere};
     return aside_compose(&q, (char *)to->p, to->n);
 }
 

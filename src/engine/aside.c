@@ -2,6 +2,8 @@
 /* aside: see aside.h. Everything lies in two blocks of the arena for the time of one question. */
 #include "engine/aside.h"
 
+#include "engine/baton.h"
+#include "engine/child.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/engine.h"
@@ -36,20 +38,48 @@ static void only_ids(struct context *ctx)
     ctx->sum = context_sum(ctx);
 }
 
-/* What the inbound request carries; NULL: no memory, or not understood. */
-static struct context *build(const struct aside *q, struct store *s)
+/* A block of our own: it may be changed. */
+static struct context *copied(const struct context *from)
+{
+    size_t size, n = sizeof(*from) + from->text_len;
+    struct context *ctx = conn_context_block(n, &size);
+    if (!ctx)
+        return NULL;
+    memcpy(ctx, from, n);
+    ctx->size = (uint32_t)size;
+    ctx->shares = 0;
+    return ctx;
+}
+
+static struct context *of_baton(uint64_t baton)
+{
+    struct baton_view v;
+    if (child_has_left() || !baton_look(baton, &v))
+        return NULL;
+    struct context *ctx = v.ctx && !v.revoked ? copied(v.ctx) : NULL;
+    baton_drop(v.held);
+    return ctx;
+}
+
+static struct context *of_text(struct span in, struct store *s)
 {
     size_t size;
     struct http1 scan;
-    head_begin(&s->head, &engine_policy.names, s->buf, 0, sizeof(s->buf));
-    if (!read_head(&s->head, &scan, q->in))
+    if (!read_head(&s->head, &scan, in))
         return NULL;
     void *block = conn_context_block(context_bound(&s->head), &size);
     if (!block)
         return NULL;
     struct context_notes notes = {{0}}; /* were counted where the request was read */
-    struct context *ctx = context_build(&s->head, block, size, &notes);
-    if (q->elsewhere)
+    return context_build(&s->head, block, size, &notes);
+}
+
+/* What the inbound request carries; NULL: no memory, not understood, or not to be used. */
+static struct context *build(const struct aside *q, struct store *s)
+{
+    head_begin(&s->head, &engine_policy.names, s->buf, 0, sizeof(s->buf));
+    struct context *ctx = q->baton ? of_baton(q->baton) : of_text(q->in, s);
+    if (ctx && q->elsewhere)
         only_ids(ctx);
     return ctx;
 }
