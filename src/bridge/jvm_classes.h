@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Made by src/bridge/jvm/build of the sources beside it: length (4 bytes), class file, ... */
+/* Made by src/bridge/jvm/build of the sources beside it: length (4 bytes), class file; and so on */
+/* clang-format off */
 #define JVM_CLASSES 7
 static const unsigned char jvm_classes[] = {
     0, 0, 27, 137, 202, 254, 186, 190, 0, 0, 0, 55, 1, 53, 7, 0, 2, 1, 0, 31, 106, 97, 118, 97,

@@ -10,6 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 APPS = os.path.join(HERE, "apps")
 PY = "/usr/bin/python3"
 JARS = "/usr/share/java"
+JAVA_25 = "/usr/lib/jvm/temurin-25-jdk-amd64/bin/java"
 
 
 class Stack:
@@ -81,6 +82,14 @@ def compile_java(classpath, *files):
 def java(server, calls, classpath=lambda: ""):
     return lambda where, port, up: ["java", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={where}", "-cp",
                                     f"{where}:{classpath()}", "Sync", str(port), server, calls]
+
+
+def handed(name, legs, handlers="platform", program="java"):
+    """`legs`: ways to hand over and the calls each of them makes; one more is made after the answer."""
+    return Stack(f"java-handed-{name}", "right",
+                 lambda w, p, u: [program, f"-Djava.io.tmpdir={w}", "-cp", w, "Handed", str(p), handlers, *legs],
+                 ("javac", program), legs=sum(legs.values()) + 1, prepare=compile_java(lambda: "", "Handed.java"),
+                 concurrency=64, linger=1.2, rounds=8)
 
 
 def node(name, client, place="here", start=("node_app.js",), cls="right", env=None):
@@ -401,10 +410,16 @@ STACKS = [
     puma("-threads-best", "right", "threads.ru", 3, {"TRACEBATON_ATTRIBUTION": "best"}),
     puma("-lazy-pool", "nowrong", "threads.ru", 3, {"POOL": "1"}),
     puma("-lazy-pool-best", "nowrong", "threads.ru", 3, {"POOL": "1", "TRACEBATON_ATTRIBUTION": "best"}),
-    Stack("java-client-sync", "nowrong", java("jdk", "client"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
-    Stack("java-client-async", "nowrong", java("jdk", "async"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
-    Stack("java-executor", "nowrong", java("jdk", "executor"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
-    Stack("java-shared-pool", "nowrong", java("jdk", "shared"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("java-client-sync", "right", java("jdk", "client"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("java-client-async", "right", java("jdk", "async"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("java-executor", "right", java("jdk", "executor"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    Stack("java-shared-pool", "right", java("jdk", "shared"), ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    handed("pools", {"a": 1, "submit": 1, "few": 2, "execute": 1, "timer": 1, "delayed": 1}),
+    handed("futures", {"cf": 1, "supply": 3, "completed": 1, "fork": 4, "stream": 3}),
+    handed("client", {"send": 1, "async": 2, "chain": 3}),
+    handed("twice", {"cached": 0}),
+    handed("virtual", {"a": 1, "submit": 1, "virtual": 1, "completed": 1}, "virtual", JAVA_25),
+    handed("virtual-client", {"send": 1, "async": 2, "chain": 3}, "virtual", JAVA_25),
     Stack("jetty9", "nowrong", java("JettyStack", "huc", JETTY), ("javac", f"{JARS}/jetty9-server.jar"),
           prepare=compile_java(JETTY, "Sync.java", "JettyStack.java")),
     Stack("netty-same-loop", "nowrong", java("NettyStack", "huc", NETTY), ("javac", f"{JARS}/netty-all.jar"),
