@@ -27,6 +27,8 @@ public final class Tracebaton {
     private static final ConcurrentHashMap<Object, Tag> TAGS = new ConcurrentHashMap<>();
     private static final ReferenceQueue<Object> GONE = new ReferenceQueue<>();
     private static final Class<?> VIRTUAL = find("java.lang.VirtualThread");
+    /** Of JDK 25's pools: runs again and again. */
+    private static final Class<?> PERIODIC = find("java.util.concurrent.DelayScheduler$ScheduledForkJoinTask");
     private static volatile boolean whole; /* every edit is in place */
     private static Object http;            /* the module of java.net.http */
 
@@ -256,6 +258,12 @@ public final class Tracebaton {
             submitted(task);
     }
 
+    /** A task that is to be used again. */
+    public static void renewed(ForkJoinTask<?> task) {
+        TAGS.remove(new Probe(task));
+        born(task);
+    }
+
     /** A task that is constructed for one use. */
     public static void born(ForkJoinTask<?> task) {
         if (!whole)
@@ -272,7 +280,7 @@ public final class Tracebaton {
         Tag t = TAGS.get(new Probe(task));
         if (t == null)
             return 0;
-        if (task instanceof CompletableFuture.Completion) /* is tried more than once */
+        if (task instanceof ForkJoinTask && task.getClass() != PERIODIC) /* may be tried, or forked, again */
             return t.handle;
         synchronized (t) {
             if (t.pending <= 0)
@@ -358,7 +366,7 @@ public final class Tracebaton {
         }
     }
 
-    /** The task whose body this is; one that runs within another has been taken already. */
+    /** The task whose body this is. */
     private static long next(State s) {
         long h = s.next;
         s.next = 0;

@@ -31,6 +31,7 @@ final class TracebatonRewriter {
         {J + "ThreadPoolExecutor", "runWorker(L", "java/lang/Runnable.run:()V", T + "run:(Ljava/lang/Runnable;)V"},
         {J + "ScheduledThreadPoolExecutor", "delayedExecute(L", "\u002b", T + "scheduled:(L" + J + "RunnableScheduledFuture;)V"},
         {FJ, "<init>()", "\u002a", T + "born:(L" + FJ + ";)V"},
+        {FJ, "reinitialize()", "\u002a", T + "renewed:(L" + FJ + ";)V"},
         {FJ, "doExec()", FJ + ".exec:()Z", T + "exec:(L" + FJ + ";)Z"},
         {CF, "", CF + "$Completion." + FIRE, FIRED},
         {CF, "", CF + "$BiCompletion." + FIRE, FIRED},
