@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static const char head[] = "GET /out HTTP/1.1\r\nHost: svc\r\n\r\n";
@@ -208,13 +209,26 @@ static void uring(void)
     raw_close(r.fd);
 }
 
+/* In a process of its own: what one case leaves behind would make the next one's abstain. */
+static void alone(void (*f)(void))
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t p = fork();
+    if (p == 0) {
+        f();
+        fflush(stdout);
+        _exit(failures != 0);
+    }
+    failures += waitpid(p, &status, 0) != p || status != 0;
+    if (WIFSIGNALED(status))
+        printf("not ok limits: killed by signal %d\n", WTERMSIG(status));
+}
+
 int main(void)
 {
-    stdio_out();
-    raw_out();
-    mixed_out();
-    stdio_in();
-    raw_in();
-    uring();
+    static void (*const cases[])(void) = {stdio_out, raw_out, mixed_out, stdio_in, raw_in, uring};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        alone(cases[i]);
     return failures != 0;
 }
