@@ -140,6 +140,25 @@ static void raw_in(void)
     raw_close(fd[1]);
 }
 
+/* A request is seen; its answer and the next request are not: on TCP the kernel's counters tell. */
+static void mixed_in(void)
+{
+    static const char first[] = "GET /in HTTP/1.1\r\n" IN_HEADERS "\r\n",
+                      ok[] = "HTTP/1.1 204 N\r\n\r\n";
+    char buf[256];
+    int fd[2];
+    tcp(fd);
+    int near = fd[1], far = fd[0]; /* the one that was accepted is the program's */
+    raw_write(far, first, sizeof(first) - 1);
+    need(read(near, buf, sizeof(buf)) == sizeof(first) - 1, "read");
+    raw_write(near, ok, sizeof(ok) - 1);
+    raw_write(far, in, sizeof(in) - 1);
+    need(raw_read(near, buf, sizeof(buf)) == sizeof(in) - 1, "raw read");
+    result("limit-mixed-in", carries_nothing());
+    close(near);
+    raw_close(far);
+}
+
 /* --- io_uring --------------------------------------------------------------------------------- */
 
 struct ring {
@@ -227,7 +246,8 @@ static void alone(void (*f)(void))
 
 int main(void)
 {
-    static void (*const cases[])(void) = {stdio_out, raw_out, mixed_out, stdio_in, raw_in, uring};
+    static void (*const cases[])(void) = {stdio_out, raw_out,  mixed_out, stdio_in,
+                                          raw_in,    mixed_in, uring};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         alone(cases[i]);
     return failures != 0;
