@@ -179,6 +179,7 @@ void child_start(const char *(*env)(const char *), char *const *all)
     remember_start(env);
     if (by == BY_NOTHING)
         return;
+    page_of_child();
     struct store *s = conn_block();
     if (!s)
         return;
