@@ -179,6 +179,7 @@ void child_start(const char *(*env)(const char *), char *const *all)
     remember_start(env);
     if (by == BY_NOTHING)
         return;
+    page_of_child();
     struct store *s = conn_block();
     if (!s)
         return;
@@ -206,6 +207,8 @@ static uint32_t left;
 
 void child_left(void)
 {
+    if (engine_restricted_now())
+        return;
     if (proc_is_vfork_child())
         tb_guard.flags |= LEFT;
     else
@@ -266,11 +269,18 @@ static void write_all(struct child_env *e, const struct context *ctx)
     }
 }
 
+/* Are children told anything at all? A process that restricts its system calls is left alone. */
+static bool tells(void)
+{
+    return engine_on() && !engine_restricted_now() && engine_policy.env != POLICY_ENV_OFF &&
+           !engine_policy.shadow;
+}
+
 enum child_exec child_env(struct child_env *e)
 {
     struct baton_view v;
     e->n = 0;
-    if (!engine_on() || engine_policy.env == POLICY_ENV_OFF || engine_policy.shadow)
+    if (!tells())
         return CHILD_AS_IT_IS;
     uint64_t h = leaves() ? 0 : engine_capture(-1);
     if (h && baton_look(h, &v)) {
@@ -355,8 +365,7 @@ void *child_place(char **variable)
     struct baton_view v;
     void *place = NULL;
     *variable = NULL;
-    if (!engine_on() || engine_policy.env == POLICY_ENV_OFF || engine_policy.shadow ||
-        !have_places())
+    if (!tells() || !have_places())
         return NULL;
     *variable = places;
     uint64_t h = engine_capture(-1);

@@ -176,7 +176,13 @@ static size_t compose(struct conn *c, const struct claim *w, char *dst, size_t c
         *result = COUNT_NONE_STALE;
         return 0;
     }
-    size_t n = x->queued > 0 ? 0 : compose_from(c, x->now.ctx, dst, cap, result);
+    size_t n = 0;
+    if (!x->sending && !conn_in_step(x, x->fd, true)) { /* answered by calls that nobody hooks */
+        conn_poison(x, COUNT_DOWN_UNSEEN);
+        *result = COUNT_NONE_STALE;
+    } else if (!x->queued) {
+        n = compose_from(c, x->now.ctx, dst, cap, result);
+    }
     conn_unlock(x);
     return n;
 }

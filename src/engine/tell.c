@@ -102,6 +102,8 @@ size_t engine_header(uint64_t handle, const char *name, char *value, size_t size
 
 void engine_forked(uint64_t handle)
 {
+    if (engine_restricted_now())
+        return;
     proc_forked();
     child_forked(handle);
 }

@@ -134,11 +134,12 @@ static COLD int execute(const struct exec *x, const void *caller)
     tb_guard.caller = caller;
     enum child_exec what = child_env(&e);
     tb_errno_set(saved);
+    if (what == CHILD_AS_IT_IS)
+        return x->run(x, x->envp);
     size_t n = length(x->envp);
     if (e.n > 1 && n != UNREADABLE && says_itself(x->envp, n))
         e.n = 1;
-    if (what == CHILD_AS_IT_IS || n == UNREADABLE ||
-        (what == CHILD_WITHOUT && !has_ours(x->envp, n)))
+    if (n == UNREADABLE || (what == CHILD_WITHOUT && !has_ours(x->envp, n)))
         return x->run(x, x->envp);
     return with_copy(x, &e, n);
 }

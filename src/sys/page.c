@@ -22,6 +22,7 @@ _Static_assert(sizeof(struct page_event) == 64 &&
 
 bool page_kept;
 
+static bool of_child;
 static const char *directory;
 static const char *const *names;
 static unsigned counters;
@@ -29,6 +30,11 @@ static char *now; /* the page of this process */
 static uint32_t counters_at;
 static uint32_t now_of;   /* the epoch they were made in */
 static uint32_t begun_in; /* the last epoch in which that was begun */
+
+void page_of_child(void)
+{
+    of_child = true;
+}
 
 void page_init(const char *dir, const char *const *list, unsigned n)
 {
@@ -62,7 +68,10 @@ static void *map_file(void)
 {
     char path[PATH];
     size_t at = put(path, put(path, 0, directory), "/");
-    put(path, put_number(path, at, (unsigned)proc_pid()), ".page");
+    if (of_child)
+        at = put(path, at, "child");
+    unsigned n = (unsigned)proc_pid();
+    put(path, put_number(path, at, of_child ? n % PAGE_CHILDREN : n), ".page");
     long fd = raw4(SYS_openat, AT_FDCWD, (long)path,
                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -121,6 +130,16 @@ static char *await(void)
     return page;
 }
 
+/* A fork child beyond the bound goes on with the page of its parent, which both have mapped. */
+static char *shared(void)
+{
+    char *page = __atomic_load_n(&now, __ATOMIC_ACQUIRE);
+    struct page_head *head = (struct page_head *)(void *)page;
+    if (!page || __atomic_add_fetch(&head->children, 1, __ATOMIC_RELAXED) <= PAGE_CHILDREN)
+        return NULL;
+    return page;
+}
+
 /* The first count of a process. Only one thread may begin: the file that another has made would be
  * a name that exists, and what was counted in private memory instead would never be seen. */
 static char *begin(void)
@@ -129,13 +148,16 @@ static char *begin(void)
     if (last == epoch || !__atomic_compare_exchange_n(&begun_in, &last, epoch, 0, __ATOMIC_RELAXED,
                                                       __ATOMIC_RELAXED))
         return await();
-    char *page = map_file();
-    if (!page)
-        page = arena_map(PAGE_BYTES);
-    size_t at = page ? write_names(page) : 0;
-    if (!at)
-        return NULL;
-    __atomic_store_n(&counters_at, (uint32_t)at, __ATOMIC_RELAXED);
+    char *page = shared();
+    if (!page) {
+        page = map_file();
+        if (!page)
+            page = arena_map(PAGE_BYTES);
+        size_t at = page ? write_names(page) : 0;
+        if (!at)
+            return NULL;
+        __atomic_store_n(&counters_at, (uint32_t)at, __ATOMIC_RELAXED);
+    }
     __atomic_store_n(&now, page, __ATOMIC_RELEASE);
     __atomic_store_n(&now_of, epoch, __ATOMIC_RELEASE);
     return page;

@@ -4,13 +4,16 @@
  * readable from outside while the program runs and after it died. Without a
  * directory nothing is kept.
  *
- * File DIR/PID.page, layout version 2, native byte order: struct page_head, then
+ * File DIR/PID.page, layout version 3, native byte order: struct page_head, then
  * `names_bytes` bytes of counter names (each NUL-terminated, in order), padded to
  * 8, then `counters` uint64; at `ring_at` a uint64 (events begun so far), padded
  * to 64, then `events` slots of struct page_event. Event number k (from 1) lies in
  * slot (k - 1) % events; a slot whose seq is zero is empty or being written. Mode
  * 0600, sparse; mapped, its fd closed at once. A fork child gets a page of its own,
- * from zero, at its first count. Whatever happens to the process, what stands in
+ * from zero, at its first count; the PAGE_CHILDREN+1st of a process and those after it
+ * count in their parent's, and programs that were started inside an exchange (CGI
+ * scripts, curl) share that many names, the first come being served: a directory
+ * does not fill up with those who are gone. Whatever happens to the process, what stands in
  * the file is whole: names and sizes are written before the file has its name's
  * last form, and an event becomes visible by its seq.
  */
@@ -20,11 +23,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAGE_MAGIC   0x3145474150425401ull /* "\1TBPAGE1" */
-#define PAGE_VERSION 2
-#define PAGE_BYTES   65536
-#define PAGE_RING_AT 16384
-#define PAGE_EVENTS  512
+#define PAGE_MAGIC    0x3145474150425401ull /* "\1TBPAGE1" */
+#define PAGE_VERSION  3
+#define PAGE_BYTES    65536
+#define PAGE_RING_AT  16384
+#define PAGE_EVENTS   512
+#define PAGE_CHILDREN 64
 
 struct page_head {
     uint64_t magic;
@@ -32,6 +36,7 @@ struct page_head {
     uint32_t counters, names_bytes; /* names_bytes without the padding */
     uint32_t pid, events;           /* slots of the ring */
     uint32_t ring_at, event_bytes;
+    uint32_t children, unused; /* fork children that began a page of their own */
 };
 
 enum page_event_kind {
@@ -54,6 +59,9 @@ struct page_event {
 
 /** Names the counters; dir NULL or empty: nothing is kept. Never fails. */
 void page_init(const char *dir, const char *const *names, unsigned n);
+
+/** This process was started inside an exchange. Before the first count. */
+void page_of_child(void);
 
 /** Is an account kept? */
 extern bool page_kept;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_inlet: FastCGI in both directions. Events, fields and refusals must not
+ * fuzz_inlet: FastCGI, uwsgi and SCGI in both directions. Events, fields and refusals must not
  * depend on how the stream is cut.
  */
 #include "fuzz.h"
 
-#include "../../src/inlet/fastcgi.c"
-#include "../../src/inlet/inlet.c"
+#include "inlet/inlet.h"
 
 static const char *fuzz_name(void)
 {
@@ -19,7 +18,10 @@ static const char *const *fuzz_seeds(void)
     static const char *const seeds[] = {
         "\1\1Z\1Z\10ZZZ\1\1ZZZZZ\1\4Z\1Z\31ZZ\20\7HTTP_TRACEPARENT00-4b-1\1\4Z\1ZZZZ\1\5Z\1ZZZZ",
         "\1\1Z\1Z\10ZZZ\1ZZZZZZ\1\4Z\1Z\5\3Z\13\2HTT\1\4Z\1Z\12ZZP_BAGGAGEa\1\4Z\1ZZZZ",
-        "\1\6Z\1Z\5\3Zhelloabc\1\3Z\1Z\10ZZZZZZZZZZ", NULL};
+        "\1\6Z\1Z\5\3Zhelloabc\1\3Z\1Z\10ZZZZZZZZZZ",
+        "Z\60ZZ\16ZCONTENT_LENGTH\1Z4\20ZHTTP_TRACEPARENT\7Z00-4b-1body",
+        "41:CONTENT_LENGTHZ4ZHTTP_TRACEPARENTZ00-4b-1Z,body",
+        NULL};
     return seeds;
 }
 
@@ -58,10 +60,11 @@ static void on_end(void *ctx, bool folded)
 static const struct http1_sink sink = {
     .target = on_target, .field = on_field, .value = on_value, .end = on_end};
 
-static void scan(const char *p, size_t n, size_t step, bool outbound, struct heard *h)
+static void scan(const char *p, size_t n, size_t step, enum inlet_kind kind, bool outbound,
+                 struct heard *h)
 {
     struct inlet in;
-    inlet_init(&in, INLET_FASTCGI, outbound);
+    inlet_init(&in, kind, outbound);
     h->n = 0;
     for (size_t at = 0; at < n; at += step) {
         size_t left = step < n - at ? step : n - at, used;
@@ -84,10 +87,13 @@ static void fuzz_one(const uint8_t *data, size_t n)
     char *p = malloc(n ? n : 1);
     for (size_t i = 0; i < n; i++)
         p[i] = data[i] == 'Z' ? 0 : (char)data[i];
-    for (int outbound = 0; outbound < 2; outbound++) {
-        scan(p, n, n + 1, outbound, &whole);
+    inlet_guess(p, n);
+    for (int way = 0; way < 6; way++) {
+        enum inlet_kind kind = INLET_FASTCGI + way / 2;
+        bool outbound = way % 2;
+        scan(p, n, n + 1, kind, outbound, &whole);
         for (size_t step = 1; step < 12; step += 1 + n % 4) {
-            scan(p, n, step, outbound, &cut);
+            scan(p, n, step, kind, outbound, &cut);
             if (cut.n != whole.n || memcmp(cut.text, whole.text, cut.n) != 0)
                 says("cut, it is heard otherwise");
         }

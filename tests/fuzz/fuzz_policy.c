@@ -63,7 +63,8 @@ static void fuzz_one(const uint8_t *data, size_t n)
     memcpy(environment, data, n);
     environment[n] = environment[n + 1] = 0;
     for (size_t i = 0; i < n; i++) {
-        commas += environment[i] == ',' || environment[i] == ';' || environment[i] == '\n';
+        commas += environment[i] == ' ' || environment[i] == '\t' || environment[i] == ',' ||
+                  environment[i] == ';' || environment[i] == '\n';
         if (environment[i] == '\n')
             environment[i] = 0;
     }

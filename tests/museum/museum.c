@@ -5,6 +5,7 @@
  *
  *   museum NAME...      run these
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -244,8 +245,7 @@ static const char *errno_of_the_call(void)
     return NULL;
 }
 
-/* --- 09: patched code ---------------------------------------------------------------------------
- */
+/* --- 09: patched code --- */
 
 static const char *code_is_unchanged(void)
 {
@@ -268,8 +268,7 @@ static const char *code_is_unchanged(void)
     return why[0] ? why : NULL;
 }
 
-/* --- 12, 19: threads, signals, timers, numbers
- * ---------------------------------------------------- */
+/* --- 12, 19: threads, signals, timers, numbers --- */
 
 static const char *print_state(void)
 {
@@ -303,8 +302,7 @@ static const char *after_close_range(void)
     return why ? why : exchange("more");
 }
 
-/* --- 13: bytes of another protocol in the same buffer
- * --------------------------------------------- */
+/* --- 13: bytes of another protocol in the same buffer --- */
 
 static const char *upgraded(void)
 {
@@ -331,8 +329,7 @@ static const char *upgraded(void)
     return arrived(fd[1], all, (size_t)n);
 }
 
-/* --- 15, 16: short writes (under shim_short)
- * -------------------------------------------------------- */
+/* --- 15, 16: short writes (under shim_short) --- */
 
 static long *script;
 
@@ -409,8 +406,7 @@ static const char *wrapped_vector(void)
     return r > n ? "told more than was accepted" : NULL;
 }
 
-/* --- 17: a constructor that waits for a thread that does I/O
- * ----------------------------------------- */
+/* --- 17: a constructor that waits for a thread that does I/O --- */
 
 static const char *loader_lock(void)
 {
@@ -418,8 +414,7 @@ static const char *loader_lock(void)
     return path && dlopen(path, RTLD_NOW) ? exchange("after") : "dlopen failed";
 }
 
-/* --- 18: an allocator that does I/O
- * -------------------------------------------------------------------- */
+/* --- 18: an allocator that does I/O --- */
 
 extern int allocator_talks(int) __attribute__((weak));
 
@@ -435,8 +430,7 @@ static const char *talking_allocator(void)
     return why;
 }
 
-/* --- 21, 22: children that are none
- * ---------------------------------------------------------------------- */
+/* --- 21, 22: children that are none --- */
 
 static const char *vforked(void)
 {
@@ -486,8 +480,7 @@ static const char *raw_clone(void)
     return leaves_with("r1");
 }
 
-/* --- 23: system calls nobody knows
- * -------------------------------------------------------------------------- */
+/* --- 23: system calls nobody knows --- */
 
 static const char *unknown_calls(void)
 {
@@ -505,8 +498,7 @@ static const char *unknown_calls(void)
     return p == MAP_FAILED ? "six arguments" : NULL;
 }
 
-/* --- 27, 28: the loader
- * ------------------------------------------------------------------------------------------ */
+/* --- 27, 28: the loader --- */
 
 static void *in_thread(void *why)
 {
@@ -547,9 +539,108 @@ static const char *asks_the_loader_never(void)
     return why ? why : loader_calls() != before ? "the loader was asked after the start" : NULL;
 }
 
-/* --- the frame
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the rules of one file for every libc, numbered in README.md ------------------------------ */
+
+static int cleaned;
+static void cleans(int *n)
+{
+    cleaned += *n;
+}
+
+static void *is_cancelled(void *fd)
+{
+    int one __attribute__((cleanup(cleans))) = 1;
+    char b[8];
+    (void)one;
+    return read(*(int *)fd, b, sizeof(b)) < 0 ? fd : NULL;
+}
+
+/* 'S': asleep. */
+static char state_of_the_other_thread(void)
+{
+    char path[300], line[256] = "", *end;
+    DIR *d = opendir("/proc/self/task");
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (e->d_name[0] == '.' || atoi(e->d_name) == getpid())
+            continue;
+        snprintf(path, sizeof(path), "/proc/self/task/%s/stat", e->d_name);
+        FILE *f = fopen(path, "r");
+        if (f && !fgets(line, sizeof(line), f))
+            line[0] = 0;
+        if (f)
+            fclose(f);
+    }
+    if (d)
+        closedir(d);
+    end = strrchr(line, ')');
+    return end ? end[2] : 0;
+}
+
+/* What unwinds a cancelled thread passes the hook's frame, if there is one. */
+static const char *unwound(void)
+{
+    int fd[2];
+    pthread_t t;
+    void *end;
+    pair(fd);
+    pthread_create(&t, NULL, is_cancelled, &fd[0]);
+    for (char state = 0; state != 'S';) /* until it is blocked: the only other thread */
+        state = state_of_the_other_thread();
+    pthread_cancel(t);
+    pthread_join(t, &end);
+    return end != PTHREAD_CANCELED ? "not cancelled"
+           : cleaned != 1          ? "a cleanup was left out"
+                                   : exchange("after");
+}
+
+/* A number that a stream's fclose() closed is another connection's now. */
+static const char *closed_unseen(void)
+{
+    static const char part[] = "GET /part HTTP/1.1\r\nHost";
+    int fd[2], in[2];
+    pair(fd);
+    int number = fd[0];
+    need(write(number, part, sizeof(part) - 1) == sizeof(part) - 1, "half a head");
+    fclose(fdopen(number, "w"));
+    serve(in, IN_HEADERS);
+    need(in[0] == number, "the number is back");
+    const char *why = leaves_with("r1");
+    finish(in);
+    return why ? why : exchange("after");
+}
+
+static pthread_key_t key;
+static int rounds;
+static void talks_at_the_end(void *again)
+{
+    const char *why = exchange("end");
+    rounds += why == NULL;
+    if (rounds < 4)
+        pthread_setspecific(key, again);
+}
+
+static void *has_a_destructor(void *arg)
+{
+    pthread_setspecific(key, arg);
+    return NULL;
+}
+
+/* Destructors of thread data do I/O, and again: more exchanges than one thread's end has rounds. */
+static const char *thread_ends(void)
+{
+    pthread_key_create(&key, talks_at_the_end);
+    for (int i = 0; i < 50; i++) {
+        pthread_t t;
+        rounds = 0;
+        pthread_create(&t, NULL, has_a_destructor, &key);
+        pthread_join(t, NULL);
+        if (rounds != 4)
+            return "an exchange in a destructor is wrong";
+    }
+    return exchange("after");
+}
+
+/* --- the frame --- */
 
 static const struct {
     const char *name;
@@ -573,7 +664,10 @@ static const struct {
                 {"23-unknown-system-calls", unknown_calls},
                 {"27-opened-late", opened_late},
                 {"28-loader-not-asked", asks_the_loader_never},
-                {"30-errno-of-the-call", errno_of_the_call}};
+                {"30-errno-of-the-call", errno_of_the_call},
+                {"r05-a-cancelled-thread-is-unwound", unwound},
+                {"r11-closed-by-fclose", closed_unseen},
+                {"r12-destructors-of-threads-talk", thread_ends}};
 
 static void show(const char *name, const char *(*f)(void))
 {

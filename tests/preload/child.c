@@ -201,7 +201,8 @@ static const struct {
             {"shell", by_shell},
             {"popen", by_popen}};
 
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
+/* Under a sanitizer the library is linked, not preloaded: a shell in between is without it. */
+#define WAYS (sizeof(ways) / sizeof(ways[0]) - (getenv("SANITIZED") ? 3 : 0))
 
 /* Start a child and collect what it says. */
 static void start(start_fn *how_started, const char *how, char *seen, size_t cap)

@@ -287,7 +287,7 @@ int main(int argc, char **argv)
     static struct job jobs[64];
     pthread_t t[64];
     unsigned long seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 20261123;
-    unsigned long streams = argc > 2 ? strtoul(argv[2], NULL, 0) : 3000;
+    unsigned long streams = argc > 2 ? strtoul(argv[2], NULL, 0) : 25000;
     int threads = argc > 3 ? atoi(argv[3]) : 4;
     const char *why = NULL;
     printf("# seed %lu, %d threads of %lu streams\n", seed, threads, streams);

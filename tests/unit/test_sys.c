@@ -235,12 +235,29 @@ static int begin_at_once(void)
 
 START_TEST(page_threads)
 {
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < PAGE_CHILDREN; i++) {
         pid_t p = fork();
         if (p == 0)
             _exit(begin_at_once());
         CHECK(child_status(p) == 0);
     }
+}
+END_TEST
+
+/* A server that forks for each connection does not fill the directory. */
+START_TEST(page_many_children)
+{
+    page_count(0);
+    for (int i = 0; i < PAGE_CHILDREN + 6; i++) {
+        pid_t p = fork();
+        if (p == 0) {
+            page_count(0);
+            _exit(i < PAGE_CHILDREN ? counter(own_page(), 0) != 1 || unlink(own_page())
+                                    : access(own_page(), F_OK) == 0);
+        }
+        CHECK(child_status(p) == 0);
+    }
+    CHECK(counter(own_page(), 0) == 1 + 6);
 }
 END_TEST
 
@@ -433,6 +450,7 @@ int main(void)
     add_page("nobody-else-may-read-it", page_mode);
     add_page("a-fork-child-has-a-page-of-its-own", page_of_a_child);
     add_page("threads-that-begin-at-once-have-one-page", page_threads);
+    add_page("children-beyond-the-bound-share-a-page", page_many_children);
     add_page("a-name-that-exists-is-not-opened", page_trap);
     add_page("the-ring-keeps-the-last-events", page_ring);
     add_page("a-killed-process-leaves-whole-events", page_ring_killed);
