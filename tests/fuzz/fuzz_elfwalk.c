@@ -5,16 +5,17 @@
  * the rest is what lies in them, copied so that its last byte touches a page
  * that may not be read. Whatever it holds, the search must end, must not fault,
  * and may only find an address that a symbol of the image names.
- *
- *   fuzz_elfwalk [ROUNDS [SEED]]   seeded mutations of this very program's tables
- *   fuzz_elfwalk seeds DIRECTORY   the unmutated image as an input for libFuzzer
- *   fuzz_elfwalk FILE...           replay
+ * See fuzz.h; the seeds are tables laid out here.
  */
 #define _GNU_SOURCE
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+
+#define FUZZ_NAME   "elfwalk"
+#define FUZZ_TOKENS "read", "write", "_start", "\x05", "\xf5\xfe\xff\x6f"
+#include "fuzz/fuzz.h"
 
 #include "../../src/sys/elfwalk.c"
 
@@ -37,11 +38,13 @@ static uint32_t number(const uint8_t *p)
 
 /* Pointers of the dynamic section are relative to the base, as musl has them: the input cannot know
  * where it will lie. */
-static int one(const uint8_t *data, size_t n)
+static const char *fuzz_judge(const uint8_t *data, size_t n)
 {
     static const char *const names[] = {"read", "_start", "", "a_name_that_nobody_has"};
+    if (!room)
+        make_room();
     if (n < HEAD || n - HEAD > IMAGE)
-        return 0;
+        return NULL;
     size_t len = n - HEAD;
     char *image = room + IMAGE - len;
     if (len)
@@ -52,7 +55,7 @@ static int one(const uint8_t *data, size_t n)
     w.seg[0] = (struct elfwalk_segment){(uintptr_t)image, cut};
     w.seg[1] = (struct elfwalk_segment){(uintptr_t)image + cut + gap, len - cut - gap};
     if (!elfwalk_open(&w, (uintptr_t)image + number(data + 6), number(data + 9)))
-        return 0;
+        return NULL;
     struct elfwalk_slot slot;
     for (size_t from = 0;
          elfwalk_next_slot(&w, names, sizeof(names) / sizeof(names[0]), &from, &slot);)
@@ -64,34 +67,10 @@ static int one(const uint8_t *data, size_t n)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         bool ifunc;
         uintptr_t at = elfwalk_find(&w, names[i], &ifunc);
-        if (at && !memmem(image, len, &(uint64_t){at - w.base}, 8)) {
-            printf("not ok fuzz_elfwalk: an address that no symbol names\n");
-            abort();
-        }
+        if (at && !memmem(image, len, &(uint64_t){at - w.base}, 8))
+            return "an address that no symbol names";
     }
-    return 0;
-}
-
-#ifdef FUZZ_LIBFUZZER
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
-{
-    if (!room)
-        make_room();
-    return one(data, n);
-}
-
-#else
-
-static uint64_t seed = 1;
-
-static uint64_t roll(uint64_t n)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return n ? seed % n : 0;
+    return NULL;
 }
 
 static void put24(uint8_t *p, size_t v)
@@ -99,7 +78,7 @@ static void put24(uint8_t *p, size_t v)
     p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8), p[2] = (uint8_t)(v >> 16);
 }
 
-/* This program's own tables, laid out anew at the front of an image with relative pointers: dynamic
+/* A program's tables, laid out at the front of an image with relative pointers: dynamic
  * section, symbols, strings, both hashes. */
 struct builder {
     uint8_t data[HEAD + 40000];
@@ -174,77 +153,16 @@ static int sane(int gnu)
     return ok;
 }
 
-static void mutate(struct builder *b)
-{
-    static const uint64_t odd[] = {0,          1,          0x7f,       0xff,
-                                   0x7fffffff, 0x80000000, 0xffffffff, 0xffffffffffffffff};
-    for (uint64_t n = 1 + roll(4); n > 0; n--) {
-        size_t at = HEAD + roll(b->n), width = (size_t)1 << roll(4);
-        uint64_t v = roll(3) ? odd[roll(8)] : roll(0) ^ seed;
-        if (at + width <= HEAD + b->n)
-            memcpy(b->data + at, &v, width);
-    }
-    if (roll(4) == 0) {
-        put24(b->data + 3 * roll(4), roll(b->n + 64));
-    }
-    if (roll(8) == 0)
-        b->n = roll(b->n + 1);
-}
-
-static int rounds(unsigned long n)
+static const char *fuzz_seeds(void)
 {
     static struct builder b;
-    int ok = sane(0) & sane(1);
-    for (unsigned long i = 0; i < n; i++) {
-        build(&b, (int)roll(2));
-        mutate(&b);
-        one(b.data, HEAD + b.n);
-    }
-    printf("ok fuzz_elfwalk # %lu mutations\n", n);
-    return !ok;
-}
-
-static int seeds(const char *directory)
-{
-    static struct builder b;
+    if (!room)
+        make_room();
     for (int gnu = 0; gnu < 2; gnu++) {
-        char path[4096];
+        if (!sane(gnu))
+            return "symbols are not found in tables that are right";
         build(&b, gnu);
-        snprintf(path, sizeof(path), "%s/elf-%d", directory, gnu);
-        FILE *f = fopen(path, "wb");
-        if (!f || fwrite(b.data, 1, HEAD + b.n, f) != HEAD + b.n || fclose(f) != 0)
-            return 1;
+        fuzz_seed(b.data, HEAD + b.n);
     }
-    return 0;
+    return NULL;
 }
-
-static int replay(const char *path)
-{
-    static uint8_t data[HEAD + IMAGE];
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return 1;
-    one(data, fread(data, 1, sizeof(data), f));
-    fclose(f);
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    char *end = NULL;
-    unsigned long n = argc > 1 ? strtoul(argv[1], &end, 10) : 20000;
-    int failed = 0;
-    make_room();
-    if (argc == 1 || !*end) {
-        seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-        seed += !seed;
-        return rounds(n);
-    }
-    if (argc == 3 && strcmp(argv[1], "seeds") == 0)
-        return seeds(argv[2]);
-    for (int i = 1; i < argc; i++)
-        failed |= replay(argv[i]);
-    return failed;
-}
-
-#endif

@@ -7,17 +7,18 @@
  * never a name that the program wrote itself, never more than the room that was
  * given; and cuts of the inbound head make no difference.
  */
-#include "fuzz.h"
+#define _GNU_SOURCE
+#define FUZZ_NAME "exchange"
+#define FUZZ_TOKENS                                                                                \
+    "\r\n", "\r\n\r\n", "\1", ": ", ",", ";", "=", "*", "traceparent: ", "tracestate: ",           \
+        "baggage: ", "b3: ", "x-b3-traceid: ", "Connection: ", "Host: ", "tracecontext",           \
+        "b3multi", "none", "all", "%", "\x80", "\r\n ", "sw8: ", "uber-trace-id: "
+#include "fuzz/fuzz.h"
 
 #include <strings.h>
 
 #include "core/context.h"
 #include "core/http1.h"
-
-static const char *fuzz_name(void)
-{
-    return "exchange";
-}
 
 #define IN                                                                                         \
     "GET / HTTP/1.1\r\nHost: a\r\nx-request-id: 8cda17a5-eb41-9ced-9843-acc826f95c8c\r\n"          \
@@ -28,7 +29,7 @@ static const char *fuzz_name(void)
     "1-a-b-3-c-d-e-f\r\n\r\n"
 #define OUT "POST /x?X-Amz-Signature=1 HTTP/1.1\r\nHost: b.svc:80\r\nContent-Length: 0\r\n\r\n"
 
-static const char *const *fuzz_seeds(void)
+static const char *fuzz_seeds(void)
 {
     static const char *const seeds[] = {
         "\1\1" IN "\1GET / HTTP/1.1\r\nHost: b\r\n\r\n",
@@ -40,9 +41,11 @@ static const char *const *fuzz_seeds(void)
         "*\1all,\1GET / HTTP/1.1\r\n folded: x\r\nuberctx-a: 1\r\nuber-trace-id: "
         "1:2:0:1\r\nbaggage: "
         "a\r\n b\r\n\r\n\1"
-        "GET / HTTP/1.1\r\nHost: 169.254.169.254\r\nsignature-input: sig=(\"traceparent\")\r\n\r\n",
-        NULL};
-    return seeds;
+        "GET / HTTP/1.1\r\nHost: 169.254.169.254\r\nsignature-input: "
+        "sig=(\"traceparent\")\r\n\r\n"};
+    for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++)
+        fuzz_seed(seeds[i], strlen(seeds[i]));
+    return NULL;
 }
 
 static void warned(const char *what, const char *detail, size_t n)
@@ -113,7 +116,7 @@ static void check(const struct names *names, struct span out, const char *added,
     }
 }
 
-static void fuzz_one(const uint8_t *data, size_t n)
+static const char *fuzz_judge(const uint8_t *data, size_t n)
 {
     static char store[2][31000];
     static uint64_t room[2][CONTEXT_MEM / 8 + 1];
@@ -131,7 +134,7 @@ static void fuzz_one(const uint8_t *data, size_t n)
     names_add(&names, extras, warned);
     peers_default(&peers);
     if (!scan(in, in.n + 1, &names, &h, &head, store[0], sizeof(store[0])))
-        return;
+        return NULL;
     struct context *c = context_build(&head, room[0], sizeof(room[0]), &notes);
     size_t size = c->size;
     if (!scan(in, 1 + n % 7, &names, &h, &again, store[1], sizeof(store[1])))
@@ -140,7 +143,7 @@ static void fuzz_one(const uint8_t *data, size_t n)
     if (d->size != size || d->text_len != c->text_len || memcmp(c->text, d->text, c->text_len) != 0)
         says("cut, the context is another");
     if (!scan(out, out.n + 1, &names, &h, &head, store[0], sizeof(store[0])))
-        return;
+        return NULL;
     out.n = h.head_bytes + 2 < out.n ? h.head_bytes + 2 : out.n; /* behind it is a body */
     size_t cap = n % 3 ? CONTEXT_MAX : n % 500;
     char *added = malloc(cap ? cap : 1);
@@ -154,4 +157,5 @@ static void fuzz_one(const uint8_t *data, size_t n)
         says("more than there was");
     check(&names, out, added, got);
     free(added);
+    return NULL;
 }

@@ -4,16 +4,17 @@
  * Nothing in it may fault, no table may overflow, each mistake is warned of at
  * most once, and names that may never be carried are not, whatever is asked for.
  */
-#include "fuzz.h"
+#define _GNU_SOURCE
+#define FUZZ_NAME "policy"
+#define FUZZ_TOKENS                                                                                \
+    "TRACEBATON_", "HEADERS=", "PEERS=", "PROPAGATORS=", "BRIDGES=", "ATTRIBUTION=",               \
+        "OTEL_PROPAGATORS=", "\n", ",", ";", "*", "!", "/", ":", "T=any", "U=mesh",                \
+        "signed=insert", "none", "b3", "off", "-", " "
+#include "fuzz/fuzz.h"
 
 #include "../../src/engine/policy.c"
 
-static const char *fuzz_name(void)
-{
-    return "policy";
-}
-
-static const char *const *fuzz_seeds(void)
+static const char *fuzz_seeds(void)
 {
     static const char *const seeds[] = {
         "TRACEBATON=shadow\nTRACEBATON_ATTRIBUTION=best\nTRACEBATON_TRACESTATE=strict\nTRACEBATON_"
@@ -25,9 +26,10 @@ static const char *const *fuzz_seeds(void)
         "TRACEBATON_PEERS=T=any;U=mesh,+.partner.example,10.9.0.0/"
         "16,!legacy.svc;C=[fd00::1]:443;signed=insert\n",
         "TRACEBATON_HEADERS=connection,te,x-forwarded-for,x-envoy-*,*,a*b,proxy-"
-        "authorization\nTRACEBATON=off\n",
-        NULL};
-    return seeds;
+        "authorization\nTRACEBATON=off\n"};
+    for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++)
+        fuzz_seed(seeds[i], strlen(seeds[i]));
+    return NULL;
 }
 
 static char environment[8192];
@@ -51,7 +53,7 @@ static void warned(const char *what, const char *detail, size_t n)
     warnings++;
 }
 
-static void fuzz_one(const uint8_t *data, size_t n)
+static const char *fuzz_judge(const uint8_t *data, size_t n)
 {
     static struct policy p;
     static const char *const never[] = {"host",    "connection",        "te",
@@ -59,7 +61,7 @@ static void fuzz_one(const uint8_t *data, size_t n)
                                         "expect",  "keep-alive"};
     size_t commas = 8;
     if (n > sizeof(environment) - 2)
-        return;
+        return NULL;
     memcpy(environment, data, n);
     environment[n] = environment[n + 1] = 0;
     for (size_t i = 0; i < n; i++) {
@@ -79,4 +81,5 @@ static void fuzz_one(const uint8_t *data, size_t n)
         if (id >= 0 && names_carried(&p.names, id))
             says("a header that may never be carried is");
     }
+    return NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * random_stream [SEED [STREAMS [THREADS]]]: seeded random streams over all send
+ * random_stream [SEED [STREAMS [THREADS]]] (STREAMS for each thread; the variable
+ * STREAMS says how many in all): seeded random streams over all send
  * families, through small socket buffers, blocking and not, over dup'ed aliases,
  * with bodies that look like heads, chunked bodies, sendfile and splice, pooled
  * and pipelined requests, and streams that are no HTTP at all. Each thread serves
@@ -289,7 +290,11 @@ int main(int argc, char **argv)
     unsigned long seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 20261123;
     unsigned long streams = argc > 2 ? strtoul(argv[2], NULL, 0) : 25000;
     int threads = argc > 3 ? atoi(argv[3]) : 4;
-    const char *why = NULL;
+    const char *why = NULL, *all = getenv("STREAMS");
+    if (argc <= 2 && all && threads > 0)
+        streams = (strtoul(all, NULL, 0) + (unsigned)threads - 1) / (unsigned)threads;
+    if (streams == 0 || threads <= 0)
+        why = "no streams";
     printf("# seed %lu, %d threads of %lu streams\n", seed, threads, streams);
     for (int i = 0; i < threads && i < 64; i++) {
         jobs[i] = (struct job){seed, streams, i, ""};
