@@ -144,8 +144,10 @@ public final class Tracebaton {
         return ClassLoader.getPlatformClassLoader();
     }
 
-    /** The classes to be rewritten. */
+    /** The classes to be rewritten; none: threads only. */
     static Class<?>[] targets() {
+        if ("threads".equals(System.getProperty("tracebaton.jvm")))
+            return new Class<?>[0];
         Class<?>[] all = new Class<?>[TracebatonRewriter.NAMES.length];
         int n = 0;
         for (String name : TracebatonRewriter.NAMES) {
@@ -181,7 +183,8 @@ public final class Tracebaton {
             s.loop = true;
         s.connection = fd + 1;
         s.now = handle;
-        s.kind = s.virtual && s.loop ? NOBODY : READ;
+        /* Without the edits the HTTP client may write another's request here. */
+        s.kind = s.virtual && (s.loop || !whole) ? NOBODY : READ;
         s.sure = s.virtual || blocks && s.scopes > 0;
     }
 

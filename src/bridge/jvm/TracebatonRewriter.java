@@ -54,6 +54,7 @@ final class TracebatonRewriter {
     private final byte[] in;
     private int at;
     private ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final int[] old = new int[EDITS.length]; /* the constant of the call that is replaced */
     private int[] entry;   /* of the constant pool: where */
     private int constants; /* how many there will be */
     private final ByteArrayOutputStream more = new ByteArrayOutputStream();
@@ -115,19 +116,34 @@ final class TracebatonRewriter {
         }
     }
 
+    @SuppressWarnings("deprecation") /* names are Latin here, and this one is fast where nothing is compiled yet */
     private String text(int i) {
-        int p = entry[i], n = u2(p + 1);
-        StringBuilder b = new StringBuilder(n);
-        for (int k = 0; k < n; k++)
-            b.append((char) u1(p + 3 + k));
-        return b.toString();
+        int p = entry[i];
+        return new String(in, 0, p + 3, u2(p + 1));
     }
 
-    /** class.name:descriptor */
-    private String method(int i) {
-        int p = entry[i], pair = entry[u2(p + 3)];
-        return text(u2(entry[u2(p + 1)] + 1)).concat(".").concat(text(u2(pair + 1))).concat(":")
-            .concat(text(u2(pair + 3)));
+    private boolean is(int i, String s, int from, int to) {
+        int p = entry[i];
+        return u2(p + 1) == to - from && text(i).regionMatches(0, s, from, to - from);
+    }
+
+    /** Is this constant class.name:descriptor? */
+    private boolean method(int i, String m) {
+        int p = entry[i], tag = p == 0 ? 0 : u1(p), dot = m.indexOf('.'), colon = m.indexOf(':');
+        if (tag != 10 && tag != 11)
+            return false;
+        int pair = entry[u2(p + 3)];
+        return is(u2(pair + 1), m, dot + 1, colon) && is(u2(pair + 3), m, colon + 1, m.length())
+            && is(u2(entry[u2(p + 1)] + 1), m, 0, dot);
+    }
+
+    /** Which constant is it? 0: none. */
+    private int find(String m) {
+        int i = entry.length;
+        do
+            i--;
+        while (i > 0 && !method(i, m));
+        return i;
     }
 
     private int add(int tag, int a, int b) {
@@ -162,6 +178,9 @@ final class TracebatonRewriter {
         String name = text(u2(entry[u2(start + 2)] + 1));
         copy(6);
         copy(2 * copy2()); /* interfaces */
+        for (int i = 0; i < EDITS.length; i++)
+            if (EDITS[i][0].equals(name) && EDITS[i][2].indexOf('.') > 0)
+                old[i] = find(EDITS[i][2]);
         members(name, null);
         int[] count = new int[EDITS.length];
         members(name, count);
@@ -215,7 +234,7 @@ final class TracebatonRewriter {
                 front = front(e);
                 count[i]++;
             } else {
-                int n = replace(code, e);
+                int n = old[i] == 0 ? 0 : replace(code, old[i], e[3]);
                 changed |= n > 0;
                 count[i] += n;
             }
@@ -238,23 +257,24 @@ final class TracebatonRewriter {
         return b;
     }
 
-    private int replace(byte[] code, String[] edit) {
-        int n = 0, m = 0;
-        for (int i = 0; i < code.length; i += length(code, i)) {
+    private int replace(byte[] code, int old, String m) {
+        int n = 0, now = 0;
+        byte high = (byte) (old >> 8), low = (byte) old;
+        byte[] lengths = LENGTHS;
+        for (int i = 0, k; i < code.length; i += k) {
             int op = code[i] & 0xff;
-            if (op < 182 || op > 185)
-                continue;
-            int called = (code[i + 1] & 0xff) << 8 | code[i + 2] & 0xff;
-            if (called >= entry.length || !method(called).equals(edit[2])) /* ours, or another */
+            k = lengths[op];
+            if (k == 0)
+                k = length(code, i);
+            if (op < 182 || op > 185 || code[i + 2] != low || code[i + 1] != high)
                 continue;
             if (n++ == 0)
-                m = addMethod(edit[3]);
-            code[i + 1] = (byte) (m >> 8);
-            code[i + 2] = (byte) m;
-            if (op == 185) { /* invokeinterface is two longer */
-                code[i + 3] = code[i + 4] = 0;
-            }
+                now = addMethod(m);
             code[i] = (byte) 184;
+            code[i + 1] = (byte) (now >> 8);
+            code[i + 2] = (byte) now;
+            if (op == 185) /* invokeinterface is two longer */
+                code[i + 3] = code[i + 4] = 0;
         }
         return n;
     }
@@ -263,20 +283,24 @@ final class TracebatonRewriter {
         return c[i] << 24 | (c[i + 1] & 0xff) << 16 | (c[i + 2] & 0xff) << 8 | c[i + 3] & 0xff;
     }
 
+    /** Of a switch or a wide instruction. */
     private static int length(byte[] c, int i) {
         int op = c[i] & 0xff, aligned = (i + 4 & ~3) - i;
         if (op == 170)
             return aligned + 12 + 4 * (int4(c, i + aligned + 8) - int4(c, i + aligned + 4) + 1);
         if (op == 171)
             return aligned + 8 + 8 * int4(c, i + aligned + 4);
-        if (op == 196)
-            return (c[i + 1] & 0xff) == 132 ? 6 : 4;
-        if (op == 16 || op == 18 || op >= 21 && op <= 25 || op >= 54 && op <= 58 || op == 169 || op == 188)
-            return 2;
-        if (op == 17 || op == 19 || op == 20 || op == 132 || op >= 153 && op <= 168 || op >= 178 && op <= 184
-            || op == 187 || op == 189 || op == 192 || op == 193 || op == 198 || op == 199)
-            return 3;
-        return op == 197 ? 4 : op == 185 || op == 186 || op == 200 || op == 201 ? 5 : 1;
+        return (c[i + 1] & 0xff) == 132 ? 6 : 4;
+    }
+
+    /** Lengths of instructions by opcode; 0: length() knows. */
+    private static final byte[] LENGTHS = new byte[256];
+    static {
+        String more = "\020\020\2\021\021\3\022\022\2\023\024\3\025\031\2\066\072\2\204\204\3\231\250\3\251\251\2\252\253\0"
+            .concat("\262\270\3\271\272\5\273\273\3\274\274\2\275\275\3\300\301\3\304\304\0\305\305\4\306\307\3\310\311\5");
+        java.util.Arrays.fill(LENGTHS, (byte) 1);
+        for (int i = 0; i < more.length(); i += 3) /* from, to, length */
+            java.util.Arrays.fill(LENGTHS, more.charAt(i), more.charAt(i + 1) + 1, (byte) more.charAt(i + 2));
     }
 
     /* --- a method's code ------------------------------------------------------------------ */
