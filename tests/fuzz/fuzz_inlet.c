@@ -21,6 +21,7 @@ static const char *const *fuzz_seeds(void)
         "\1\6Z\1Z\5\3Zhelloabc\1\3Z\1Z\10ZZZZZZZZZZ",
         "Z\60ZZ\16ZCONTENT_LENGTH\1Z4\20ZHTTP_TRACEPARENT\7Z00-4b-1body",
         "41:CONTENT_LENGTHZ4ZHTTP_TRACEPARENTZ00-4b-1Z,body",
+        "41:CONTENT_LENGTHZ4ZHTTP_TRACEPARENTZ00-4b-1Z,body41:CONTENT_LENGTHZ4Z",
         NULL};
     return seeds;
 }
