@@ -57,7 +57,7 @@
     X(DOWN_PIPELINE, "down-pipeline")     /* pipelined deeper than we follow */                    \
     X(DOWN_UNSEEN, "down-unseen-bytes")   /* bytes passed that could not be counted */             \
     X(DOWN_ORIGIN, "down-unknown-origin") /* not provably at the start of its stream */            \
-    X(DOWN_INLET, "down-inlet")           /* FastCGI that is not understood */                     \
+    X(DOWN_INLET, "down-inlet")           /* FastCGI, uwsgi, SCGI that is not understood */        \
     X(DOWN_ROLE, "down-role")             /* both sides spoke first */                             \
     X(CONNS, "connections-opened")        /* as far as they have state here ... */                 \
     X(CONNS_DONE, "connections-done")     /* ... and what became of it */                          \

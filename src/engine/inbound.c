@@ -224,6 +224,16 @@ static bool scan(struct conn *c, const char *p, size_t n, bool waits)
     }
 }
 
+/* Another door is not understood any more. Its answers need not come in order (FastCGI's ids), nor
+ * is their end always seen: nobody says of which request the thread that reads on makes calls. */
+static bool door_down(struct conn *c, unsigned counter)
+{
+    drop_queue(c);
+    if (c->now.xid)
+        close_exchange(c, false);
+    return in_down(c, counter);
+}
+
 /* The same through another door. A request ends with its answer, or when the next one begins. */
 static bool scan_door(struct conn *c, const char *p, size_t n, bool waits)
 {
@@ -232,14 +242,14 @@ static bool scan_door(struct conn *c, const char *p, size_t n, bool waits)
         switch (inlet_scan(&c->door_in, p, n, &used, &head_sink, head)) {
         case INLET_BEGIN:
             if (!begin_head(c))
-                return in_down(c, COUNT_DOWN_MEMORY);
+                return door_down(c, COUNT_DOWN_MEMORY);
             break;
         case INLET_HEAD:
             arrived(c, waits);
             conn_store_release(c);
             break;
         case INLET_DOWN:
-            return in_down(c, COUNT_DOWN_INLET);
+            return door_down(c, COUNT_DOWN_INLET);
         default:
             return true;
         }
@@ -259,7 +269,9 @@ bool inbound_received(struct conn *c, const struct edit_piece *v, size_t nv, siz
     for (size_t i = 0; i < nv && n > 0 && !c->in_down; i++) {
         size_t len = v[i].n < n ? v[i].n : n;
         n -= len;
-        if (!v[i].p && (c->door_in.kind || http1_opaque(&c->in) < len))
+        if (!v[i].p && c->door_in.kind)
+            return door_down(c, COUNT_DOWN_UNSEEN);
+        if (!v[i].p && http1_opaque(&c->in) < len)
             return in_down(c, COUNT_DOWN_UNSEEN);
         if (len && !(c->door_in.kind ? scan_door : scan)(c, v[i].p, len, waits))
             return false;

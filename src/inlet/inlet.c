@@ -59,15 +59,27 @@ static size_t header_name(struct inlet *in)
 void inlet_name_done(struct inlet_run *r)
 {
     struct inlet *in = r->in;
+    in->sizes = span_eq((struct span){in->text, in->name_len}, SPAN("CONTENT_LENGTH"));
+    in->body = in->sizes ? 0 : in->body;
     size_t n = header_name(in);
     in->wanted = n && r->sink->field(r->ctx, (struct span){in->text + 5, n});
     in->name_len = 0;
+}
+
+/* What is no number, or too large a one, is a body of no bytes: the first one stands down. */
+static void add_digits(struct inlet *in, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n && in->sizes; i++) {
+        in->sizes = p[i] >= '0' && p[i] <= '9' && in->body < UINT64_MAX / 16;
+        in->body = in->sizes ? in->body * 10 + (unsigned)(p[i] - '0') : 0;
+    }
 }
 
 void inlet_value(struct inlet_run *r)
 {
     struct inlet *in = r->in;
     size_t n = inlet_least(inlet_left(r), in->value);
+    add_digits(in, r->p + r->i, n);
     if (n && in->wanted)
         r->sink->value(r->ctx, r->p + r->i, n);
     r->i += n;
@@ -79,6 +91,15 @@ void inlet_value_done(struct inlet_run *r)
     if (r->in->wanted)
         r->sink->end(r->ctx, false);
     r->in->wanted = false;
+}
+
+enum inlet_event inlet_body(struct inlet_run *r)
+{
+    struct inlet *in = r->in;
+    uint64_t left = inlet_left(r), n = left < in->body ? left : in->body;
+    r->i += (size_t)n;
+    in->body -= n;
+    return r->i < r->n ? inlet_down(r) : INLET_MORE;
 }
 
 bool inlet_variables(struct inlet_run *r, bool (*lengths)(struct inlet *in))

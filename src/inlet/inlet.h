@@ -31,6 +31,7 @@ struct inlet {
     uint8_t phase;        /* of the variables: lengths, name or value */
     bool open;            /* FastCGI: a request was begun and not ended */
     bool wanted;          /* the value in progress is one for the sink */
+    bool sizes;           /* ... is CONTENT_LENGTH's */
     uint16_t id;          /* FastCGI: of the open request */
     uint8_t type, pad;    /* FastCGI: of the record in progress */
     uint8_t raw_n, len_n; /* bytes of these so far: */
@@ -38,6 +39,7 @@ struct inlet {
     uint8_t len[8];       /* the lengths of the variable in progress */
     uint32_t content;     /* bytes of the record, or of all variables, still to come */
     uint32_t name, value; /* bytes of the variable in progress still to come */
+    uint64_t body;        /* bytes of the body still to come (CONTENT_LENGTH) */
     uint16_t name_len;
     char text[HTTP1_NAME_MAX]; /* its name; too long a one is of no interest */
 };

@@ -40,6 +40,10 @@ void inlet_value(struct inlet_run *r);
 void inlet_name_done(struct inlet_run *r);
 void inlet_value_done(struct inlet_run *r);
 
+/** Consume the body. Whoever sends more than it said has begun another request (uWSGI's persistent
+ *  connections): of which one is the answer that comes? */
+enum inlet_event inlet_body(struct inlet_run *r);
+
 /** Consume variables, at most in->content bytes of them. `lengths` is called for each byte that is
  *  added to len[]: when it knows both it sets name, value, len_n = 0 and phase = INLET_NAME.
  *  @return false: it refused */

@@ -87,9 +87,11 @@ static enum inlet_event comma(struct inlet_run *r)
 
 enum inlet_event inlet_scgi(struct inlet_run *r)
 {
-    if (r->in->outbound || r->in->state == BODY) {
+    if (r->in->outbound) {
         r->i = r->n;
         return INLET_MORE;
     }
+    if (r->in->state == BODY)
+        return inlet_body(r);
     return r->in->state == LENGTH ? length(r) : r->in->state == VARIABLES ? variables(r) : comma(r);
 }

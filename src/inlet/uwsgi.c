@@ -112,10 +112,12 @@ static enum inlet_event variables(struct inlet_run *r)
 
 enum inlet_event inlet_uwsgi(struct inlet_run *r)
 {
-    if (r->in->outbound || r->in->state == BODY) {
+    if (r->in->outbound) {
         r->i = r->n;
         return INLET_MORE;
     }
+    if (r->in->state == BODY)
+        return inlet_body(r);
     if (r->in->state == VARIABLES)
         return variables(r);
     return inlet_collect(r, 4) ? begin(r) : INLET_MORE;

@@ -21,7 +21,8 @@ static const char *fuzz_seeds(void)
         "\1\1Z\1Z\10ZZZ\1ZZZZZZ\1\4Z\1Z\5\3Z\13\2HTT\1\4Z\1Z\12ZZP_BAGGAGEa\1\4Z\1ZZZZ",
         "\1\6Z\1Z\5\3Zhelloabc\1\3Z\1Z\10ZZZZZZZZZZ",
         "Z\60ZZ\16ZCONTENT_LENGTH\1Z4\20ZHTTP_TRACEPARENT\7Z00-4b-1body",
-        "41:CONTENT_LENGTHZ4ZHTTP_TRACEPARENTZ00-4b-1Z,body"};
+        "41:CONTENT_LENGTHZ4ZHTTP_TRACEPARENTZ00-4b-1Z,body",
+        "41:CONTENT_LENGTHZ4ZHTTP_TRACEPARENTZ00-4b-1Z,body41:CONTENT_LENGTHZ4Z"};
     for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++)
         fuzz_seed(seeds[i], strlen(seeds[i]));
     return NULL;

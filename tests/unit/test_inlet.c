@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_inlet: FastCGI as web servers send it, at every cut, and as they do not. */
+/* test_inlet: the doors as web servers use them, at every cut, and as they do not. */
 #include "unit/unit.h"
 
 #include "inlet/inlet.h"
@@ -331,9 +331,22 @@ static void door(enum inlet_kind kind, void (*make)(void))
     CHECK(*events(&in, 7) == 0); /* an answer ends with its connection */
 }
 
+/* Another request follows: it does not begin, and the first one's body ends where it said. */
+static void followed(enum inlet_kind kind, void (*make)(void))
+{
+    char want[64];
+    make();
+    size_t n = len;
+    put("\0x", 2);
+    snprintf(want, sizeof(want), " D%zu ", n);
+    for (size_t step = 1; step <= len; step++)
+        CHECK(strstr(run_as(kind, step), want));
+}
+
 START_TEST(uwsgi)
 {
     door(INLET_UWSGI, uwsgi_request);
+    followed(INLET_UWSGI, uwsgi_request);
     uwsgi_request();
     bytes[1] = (char)(bytes[1] - 1); /* the variables do not add up */
     CHECK(strchr(run_as(INLET_UWSGI, len), 'D'));
@@ -350,6 +363,7 @@ END_TEST
 START_TEST(scgi)
 {
     door(INLET_SCGI, scgi_request);
+    followed(INLET_SCGI, scgi_request);
     for (size_t i = 0; i < 19; i++) {
         scgi_request();
         bytes[i] = '!';
