@@ -316,7 +316,10 @@ static void begin(struct engine_send *s, unsigned flags)
 bool engine_send_begin(struct engine_send *s, int fd, const struct edit_piece *v, size_t nv,
                        unsigned flags)
 {
-    memset(s, 0, sizeof(*s));
+    memset((char *)s + offsetof(struct engine_send, v), 0,
+           sizeof(*s) - offsetof(struct engine_send, v));
+    s->edited = false;
+    s->e.n = 0; /* the other members of e are set before they are read */
     s->answer = CARRIER_PASS;
     s->fd = fd;
     s->v = v;

@@ -314,7 +314,7 @@ struct exchange_ref flow_current(unsigned *reason)
         return none;
     struct exchange_ref ref = mine()->slot[at];
     unsigned why = doubt(&ref.conn->now);
-    if (!why && !still_there(&ref))
+    if (!why && !conn_there_yet(ref.conn))
         why = COUNT_NONE_STALE;
     if (!why)
         return ref;
