@@ -49,9 +49,14 @@ struct method {
     const char *doc;
 };
 
-enum { METH_VARARGS = 1, METH_KEYWORDS = 2, METH_NOARGS = 4, METH_FASTCALL = 0x80,
-       METH_OF_TYPE = 1 << 28, /* ours: a type's, not a module's */
-       METH_ANY = 3 << 28 /* ... called in any way */ };
+enum {
+    METH_VARARGS = 1,
+    METH_KEYWORDS = 2,
+    METH_NOARGS = 4,
+    METH_FASTCALL = 0x80,
+    METH_OF_TYPE = 1 << 28, /* ours: a type's, not a module's */
+    METH_ANY = 3 << 28      /* ... called in any way */
+};
 
 static bool same(const char *a, const char *b)
 {

@@ -11,7 +11,7 @@
 # and never for that of a pool's worker, for that has no end. Thread.join() makes the thread a call: what
 # runs in it could run in the joining thread, and would be this request's by the rule `thread`.
 #
-# Whether it is joined is known too late for the first ones. So a place in the program (four frames of the
+# Whether it is joined is known too late for the first ones. So a place in the program (six frames of the
 # stack, and the code the thread runs) earns trust: 16 exchanges have started threads there and have joined
 # each while they were open, and none was ever not joined. One that is not: never again.
 #
@@ -22,7 +22,7 @@ import threading
 from functools import partial, wraps
 
 __name__ = "tracebaton"
-EVIDENCE, DEPTH, PLACES, PENDING = 16, 4, 256, 256
+EVIDENCE, DEPTH, PLACES, PENDING = 16, 6, 256, 256
 POOLS = ("concurrent.futures.thread", "multiprocessing.pool", "socketserver", "asyncio.base_events")
 Thread, Condition = threading.Thread, threading.Condition
 run_of_thread = Thread.run
@@ -65,7 +65,7 @@ def function_of(thread):
 
 def place_of(f, frame):
     key = [f.__code__]
-    while frame and len(key) < 2 * DEPTH:
+    while frame and len(key) <= 2 * DEPTH - 1:
         key += frame.f_code, frame.f_lasti
         frame = frame.f_back
     key = tuple(key)

@@ -275,12 +275,12 @@ def case_child_thread_traces():
         t = threading.Thread(target=lambda: 1 // 0)
         t.start()
         t.join()
+        expect(sorted(k for k in vars(t) if "trace" in k or k == "run"), [])
         try:
             t.start()
             print("started twice")
         except RuntimeError:
             pass
-        expect(sorted(k for k in vars(t) if "trace" in k or k == "run"), [])
         return "x"
     serve_blocking(handle, MANY)
     expect(len(seen), len(MANY))
