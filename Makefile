@@ -58,9 +58,10 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # The bytes of heads pass through these; everything else is to be small (one file, every runtime).
 HOT := core/http1 core/http1_line core/http1_field core/head sys/mem hooks/recv \
-       hooks/send engine/fdtab sys/arena
+       hooks/send engine/fdtab
 COLD := $(filter-out $(HOT:%=$(BUILD)/so/%.o),$(OBJ))
-$(COLD): SOFLAGS += -Os
+SMALL := $(shell $(CC) -Oz -x c -E /dev/null >/dev/null 2>&1 && echo -Oz || echo -Os)
+$(COLD): SOFLAGS += $(SMALL)
 # What runs inside the runtime, as one literal; comments and indentation stay behind.
 $(BUILD)/so/bridge/node.o: $(BUILD)/gen/node_shim.h
 $(BUILD)/so/bridge/node.o: SOFLAGS += -I$(BUILD)/gen

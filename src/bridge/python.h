@@ -52,7 +52,7 @@ typedef struct py py;
     X(py *, PyContext_CopyCurrent, (void))                                                         \
     X(py *, PyCapsule_New, (void *, const char *, void (*)(py *)))                                 \
     X(void *, PyCapsule_GetPointer, (py *, const char *))                                          \
-    X(int, PyCapsule_IsValid, (py *, const char *))                                                \
+    X(const char *, PyCapsule_GetName, (py *))                                                     \
     X(void *, PyCapsule_GetContext, (py *))                                                        \
     X(int, PyCapsule_SetContext, (py *, void *))                                                   \
     X(py *, PyImport_GetModuleDict, (void))                                                        \

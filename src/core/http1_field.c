@@ -13,6 +13,9 @@
 
 static uint8_t framing_field(struct span name)
 {
+    static const uint32_t lengths = 1u << 6 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 17;
+    if (name.n > 17 || !(lengths >> name.n & 1))
+        return FIELD_OTHER;
     if (span_eq(name, SPAN("content-length")))
         return FIELD_LENGTH;
     if (span_eq(name, SPAN("connection")))

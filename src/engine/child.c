@@ -7,9 +7,11 @@
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/engine.h"
+#include "engine/fdtab.h"
 #include "inlet/spawn.h"
 #include "sys/guard.h"
 #include "sys/parent.h"
+#include "sys/probe.h"
 #include "sys/proc.h"
 
 #define PLACES 16   /* threads that may be inside system() or popen() at once */
@@ -205,6 +207,11 @@ static void inherit(uint64_t baton)
 
 static uint32_t left;
 
+#define HEARD_OF_MANY (-1)
+
+bool child_was_forked;
+static volatile int heard; /* the number, and one, that it is given work by; 0: none */
+
 void child_left(void)
 {
     if (engine_restricted_now())
@@ -217,7 +224,21 @@ void child_left(void)
 
 bool child_has_left(void)
 {
-    return __atomic_load_n(&left, __ATOMIC_RELAXED);
+    return (__atomic_load_n(&left, __ATOMIC_RELAXED) | heard) != 0;
+}
+
+bool child_hears(int fd)
+{
+    return child_was_forked && !fdtab_is_own(fd) && probe_channel(fd);
+}
+
+void child_heard(int fd, size_t n)
+{
+    int number = fd + 1;
+    if (n == 0 && heard == number)
+        heard = 0;
+    else if (n > 0 && heard != number && child_hears(fd))
+        heard = heard ? HEARD_OF_MANY : number;
 }
 
 /* Asked once, by exec. */
@@ -231,6 +252,8 @@ static bool leaves(void)
 void child_independent(void)
 {
     __atomic_store_n(&left, 0, __ATOMIC_RELAXED);
+    heard = 0;
+    child_was_forked = false;
     if (__builtin_expect(__atomic_load_n(&inherited, __ATOMIC_RELAXED) != 0, 0))
         inherit(0);
 }
@@ -391,6 +414,10 @@ void child_unplace(void *place)
 void child_forked(uint64_t baton)
 {
     inherit(baton);
+    child_was_forked |= baton != 0;
+    for (int fd = 0; child_was_forked && fd < FDTAB_NEAR; fd++)
+        if (fdtab_near[fd] == FD_FOREIGN) /* or some number before it: what is it now? */
+            fdtab_near[fd] = FD_UNKNOWN;
     if (!begun)
         return;
     begin_places();

@@ -10,7 +10,8 @@
  *    of the thread that made it: the kernel says which that was.
  *  - A CGI script, and what it starts, has its request in the environment.
  *  - It ends, for good, when the process listens, accepts, or reads a request, or
- *    becomes the leader of a session (a daemon).
+ *    becomes the leader of a session (a daemon). A fork child's is in doubt from when
+ *    it reads from a pipe or socket of its parent's until the end of that: a pool.
  *
  * A server's own children never inherit what the server once got: at every exec
  * the variable is written anew, or taken out.
@@ -37,6 +38,17 @@ void child_independent(void);
  *  is nobody's work, until it reads a request. */
 void child_left(void);
 bool child_has_left(void);
+
+/** This process was forked inside an exchange, and has had no inbound work since. */
+extern bool child_was_forked;
+
+/** n bytes (0: the end) were read from a number that this process did not make. Work that comes by
+ * a pipe or socket of its parent's may be anybody's: the process is a worker of a pool that was
+ * made inside a request (ProcessPoolExecutor, multiprocessing.Pool), and works for nobody
+ * it knows. What was read to its end was its own input. */
+void child_heard(int fd, size_t n);
+/** Might work come that way? */
+bool child_hears(int fd);
 
 #define CHILD_VARIABLE "TRACEBATON_CONTEXT"
 

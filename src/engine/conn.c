@@ -212,6 +212,13 @@ bool conn_verify(struct conn *c, int fd)
     return c->dev == dev && c->ino == ino;
 }
 
+static uint32_t vanished;
+
+void conn_vanished(void)
+{
+    CONN_SET(vanished, 1);
+}
+
 bool conn_there(const struct conn *c)
 {
     uint64_t dev, ino;
@@ -220,13 +227,21 @@ bool conn_there(const struct conn *c)
         (!known || (CONN_GET(c->dev) == dev && CONN_GET(c->ino) == ino)))
         return true;
     /* A vfork child, which is about to execute a program, has closed numbers of its own. */
-    return known && proc_is_vfork_child() &&
-           parent_has_socket(proc_pid(), CONN_GET(c->fd), CONN_GET(c->ino));
+    if (known && proc_is_vfork_child())
+        return parent_has_socket(proc_pid(), CONN_GET(c->fd), CONN_GET(c->ino));
+    conn_vanished();
+    return false;
 }
 
 static bool power_of_two(uint32_t n)
 {
     return (n & (n - 1)) == 0;
+}
+
+bool conn_there_yet(const struct conn *c)
+{
+    bool ask = CONN_GET(vanished) || power_of_two(CONN_GET(c->out_checked) + 1);
+    return !ask || conn_there(c);
 }
 
 bool conn_in_step(struct conn *c, int fd, bool outbound)

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 
 #include "engine/carrying.h"
+#include "engine/child.h"
 #include "engine/conn.h"
 #include "engine/count.h"
 #include "engine/flow.h"
@@ -43,7 +44,7 @@ static void foreign(int fd)
     if (c)
         conn_abandon(c, fd);
     else
-        fdtab_set(fd, FD_FOREIGN, NULL);
+        fdtab_set(fd, child_hears(fd) ? FD_UNKNOWN : FD_FOREIGN, NULL);
 }
 
 /* The first bytes read from an inherited number: only a TCP stream can prove that they are its
@@ -196,14 +197,16 @@ static void received(int fd, const struct edit_piece *v, size_t nv, size_t n, bo
 void engine_received(int fd, const struct edit_piece *v, size_t nv, size_t n, bool waits,
                      bool peeked)
 {
-    if (n == 0 || peeked)
+    if (peeked)
         return;
     if (!guard_enter()) {
         interrupted(fd);
         return;
     }
     struct news news = {0, 0};
-    received(fd, v, nv, n, waits, &news);
+    child_heard(fd, n);
+    if (n > 0)
+        received(fd, v, nv, n, waits, &news);
     guard_leave();
     if (news.exchange)
         spread(&news, fd);
@@ -316,7 +319,10 @@ static void begin(struct engine_send *s, unsigned flags)
 bool engine_send_begin(struct engine_send *s, int fd, const struct edit_piece *v, size_t nv,
                        unsigned flags)
 {
-    memset(s, 0, sizeof(*s));
+    memset((char *)s + offsetof(struct engine_send, v), 0,
+           sizeof(*s) - offsetof(struct engine_send, v));
+    s->edited = false;
+    s->e.n = 0; /* the other members of e are set before they are read */
     s->answer = CARRIER_PASS;
     s->fd = fd;
     s->v = v;

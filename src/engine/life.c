@@ -107,6 +107,8 @@ static void set_kind_guarded(int fd, enum fd_kind kind)
 {
     if (fd < 0 || !guard_enter())
         return;
+    if (fdtab_kind(fd) == FD_CONN)
+        conn_vanished();
     set_kind(fd, kind);
     guard_leave();
 }

@@ -29,11 +29,16 @@ void arena_unmap(void *p, size_t size)
     raw2(SYS_munmap, (long)p, (long)size);
 }
 
+static inline uint32_t blocks_in(const struct arena_pool *pool, size_t bytes)
+{
+    return (uint32_t)(pool->shift ? bytes >> pool->shift : bytes / pool->size);
+}
+
 /* Later chunks are larger, so that 64 of them reach the bound. */
 static uint32_t chunk_blocks(const struct arena_pool *pool, uint32_t chunk)
 {
     uint32_t bytes = CHUNK_BYTES << (chunk / 8 < 3 ? chunk / 8 : 3);
-    return bytes / pool->size;
+    return blocks_in(pool, bytes);
 }
 
 /* Where a block lies, and its link. */
@@ -64,7 +69,7 @@ static uint32_t index_of(struct arena_pool *pool, const void *block)
         char *at = __atomic_load_n(&pool->chunk[c], __ATOMIC_ACQUIRE);
         size_t bytes = (size_t)chunk_blocks(pool, c) * pool->size;
         if (at && (const char *)block >= at && (const char *)block < at + bytes)
-            return base + (uint32_t)(((const char *)block - at) / pool->size);
+            return base + blocks_in(pool, (size_t)((const char *)block - at));
         base += chunk_blocks(pool, c);
     }
     return UINT32_MAX;

@@ -17,18 +17,17 @@
 #define ARENA_MAX (64u << 20) /* bytes that all pools together may map */
 
 struct arena_pool {
-    uint64_t head; /* tag << 32 | index + 1 of the first free block */
-    uint32_t size; /* of a block */
-    uint32_t cut;  /* blocks ever handed out for the first time */
+    uint64_t head;  /* tag << 32 | index + 1 of the first free block */
+    uint32_t size;  /* of a block */
+    uint32_t shift; /* its logarithm, where it is a power of two (a division is dear); else 0 */
+    uint32_t cut;   /* blocks ever handed out for the first time */
     char *chunk[64];
 };
 
 #define ARENA_POOL(bytes)                                                                          \
     {                                                                                              \
-        0, ((uint32_t)(bytes) + 15u) & ~15u, 0,                                                    \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
+        .size = ((uint32_t)(bytes) + 15u) & ~15u,                                                  \
+        .shift = ((bytes) & ((bytes)-1)) ? 0 : (uint32_t)__builtin_ctzl(bytes)                     \
     }
 
 /** A block of undefined content, 16-aligned; NULL when the bound is reached. */

@@ -2,6 +2,7 @@
 /* probe: see probe.h. */
 #include "sys/probe.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "sys/raw.h"
 
@@ -27,6 +29,11 @@ bool probe_socket(int fd, uint64_t *dev, uint64_t *ino)
     if (ino)
         *ino = st.st_ino;
     return true;
+}
+
+bool probe_channel(int fd)
+{
+    return raw3(SYS_lseek, fd, 0, SEEK_CUR) == -ESPIPE;
 }
 
 bool probe_blocks(int fd)

@@ -13,6 +13,9 @@
 /** Is it a socket? Its identity goes to dev and ino (either may be NULL). */
 bool probe_socket(int fd, uint64_t *dev, uint64_t *ino);
 
+/** Is it a pipe, a socket or a terminal? */
+bool probe_channel(int fd);
+
 /** Does a read or write on it block (O_NONBLOCK is not set)? */
 bool probe_blocks(int fd);
 

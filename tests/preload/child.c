@@ -93,6 +93,56 @@ FORK_AND(by_execle, execle(self, self, how, NULL, environ))
 FORK_AND(by_fexecve, fexecve(open(self, O_RDONLY | O_CLOEXEC), args(how), environ))
 FORK_AND(by_daemon_fork, (setsid(), _exit(child_main(how))))
 
+/* A process that is given its work by its parent: until the end of the pipe it may be a pool's. */
+enum { MORE_TO_COME = 1, SPEAKS_FIRST = 2, OTHER_PIPE = 4, FORKS_AGAIN = 8 };
+
+static void given_work(const char *how, int out, int kind)
+{
+    char text[16];
+    int fd[2], other[2];
+    int before = open("/dev/null", O_RDONLY);
+    need(read(before, text, 1) == 0 && close(before) == 0, "the number of a file is used again");
+    need((kind & SPEAKS_FIRST ? socketpair(AF_UNIX, SOCK_STREAM, 0, fd) : pipe(fd)) == 0, "pipe");
+    need(pipe(other) == 0, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        raw_close(fd[1]), raw_close(other[1]);
+        if (kind & SPEAKS_FIRST)
+            need(write(fd[0], "ready", 5) == 5, "ready");
+        need(read(fd[0], text, sizeof(text)) == 3, "work");
+        if (!(kind & MORE_TO_COME))
+            need(read(fd[0], text, sizeof(text)) == 0, "end");
+        if (kind & OTHER_PIPE)
+            need(read(other[0], text, sizeof(text)) == 3 && read(other[0], text, 1) == 0, "other");
+        dup2(out, 1);
+        if (kind & FORKS_AGAIN)
+            by_fork(how, out);
+        else
+            child_main(how);
+        _exit(0);
+    }
+    if (kind & SPEAKS_FIRST)
+        need(raw_read(fd[1], text, sizeof(text)) == 5, "ready");
+    need(raw_write(fd[1], "job", 3) == 3 && raw_write(other[1], "job", 3) == 3, "job");
+    raw_close(other[1]);
+    if (!(kind & MORE_TO_COME))
+        raw_close(fd[1]);
+    waitpid(pid, NULL, 0);
+    raw_close(fd[0]), raw_close(fd[1]), raw_close(other[0]);
+}
+
+#define GIVEN(name, kind)                                                                          \
+    static void name(const char *how, int out)                                                     \
+    {                                                                                              \
+        given_work(how, out, kind);                                                                \
+    }
+GIVEN(by_input, 0)
+GIVEN(by_input_spoken, SPEAKS_FIRST)
+GIVEN(by_pool, MORE_TO_COME)
+GIVEN(by_pool_spoken, MORE_TO_COME | SPEAKS_FIRST)
+GIVEN(by_pool_two, MORE_TO_COME | OTHER_PIPE)
+GIVEN(by_pool_forks, MORE_TO_COME | FORKS_AGAIN)
+
 static void by_vfork(const char *how, int out)
 {
     char *const *argv = args(how);
@@ -434,6 +484,13 @@ int main(int argc, char **argv)
     every_way("-and-on", "exec-again", "r1");
     every_way("-serves", "serve-first", NULL);
     every_way("-listens", "listen-first", NULL);
+    expect("child-reads-its-input", by_input, "call", "r1");
+    expect("child-reads-its-input-of-a-socket", by_input_spoken, "call", "r1");
+    expect("child-of-a-pool", by_pool, "call", NULL);
+    expect("child-of-a-pool-execs", by_pool, "exec-again", NULL);
+    expect("child-of-a-pool-speaks-first", by_pool_spoken, "call", NULL);
+    expect("child-of-a-pool-reads-another", by_pool_two, "call", NULL);
+    expect("child-of-a-pool-forks", by_pool_forks, "call", NULL);
     expect("child-daemon-fork", by_daemon_fork, "call", NULL);
     expect("child-daemon-exec", by_session, "call", NULL);
     expect("child-after-a-daemon", by_vfork, "call", "r1");

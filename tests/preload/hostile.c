@@ -553,6 +553,43 @@ static const char *unseen_response(int how)
     return carries(out, trace_b);
 }
 
+/* A request in full, with one call for it. */
+static void served(int in[2])
+{
+    int out[2];
+    char got[256];
+    pair(out);
+    feed_by_recv(in, trace_a);
+    need(write(out[0], call, sizeof(call) - 1) == sizeof(call) - 1, "write");
+    need(send(in[0], answer, sizeof(answer) - 1, 0) == sizeof(answer) - 1, "answer");
+    need(raw_all(in[1], got, sizeof(answer) - 1) == sizeof(answer) - 1, "the answer");
+    close(out[0]), raw_close(out[1]);
+}
+
+/* The request is dropped: its number is closed by a call that no hook sees. Work that follows is
+ * nobody's, whether it is the first of its connection or a later one of a process in which such a
+ * close showed before: the number was made anew. */
+static const char *unseen_close(int requests)
+{
+    int in[2], out[2], again[2];
+    pair(in);
+    if (requests) {
+        served(in);
+        raw_close(in[0]);
+        do
+            pair(again);
+        while (again[0] < in[0] && again[1] < in[0]);
+        raw_close(in[1]);
+        pair(in);
+    }
+    for (int i = 0; i < requests; i++)
+        served(in);
+    feed_by_recv(in, trace_a);
+    pair(out);
+    raw_close(in[0]);
+    return carries(out, "");
+}
+
 /* --- 4: bytes that went before --------------------------------------------------------------- */
 
 static const char post[] =
@@ -1306,6 +1343,8 @@ int main(void)
         strict_seccomp();
     two_writers_tests();
     unseen_tests("unseen-response", unseen_response, false);
+    test("unseen-close", unseen_close, 0);
+    test("unseen-close-of-the-third", unseen_close, 2);
     unseen_tests("unseen-first-part", unseen_first_part, false);
     unseen_tests("unseen-head-decoy-body", decoy_first, true);
     unseen_tests("unseen-second-head-decoy-body", decoy_later, true);
