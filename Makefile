@@ -76,6 +76,12 @@ $(BUILD)/gen/ruby_shim.h: src/bridge/ruby_shim.rb Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -e '/^ *#/d' -e 's/^ *//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.tmp && mv -f $@.tmp $@
 
+$(BUILD)/so/bridge/python_threads.o: $(BUILD)/gen/python_shim.h
+$(BUILD)/so/bridge/python_threads.o: SOFLAGS += -I$(BUILD)/gen
+$(BUILD)/gen/python_shim.h: src/bridge/python_shim.py Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e '/^ *#/d' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.tmp && mv -f $@.tmp $@
+
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

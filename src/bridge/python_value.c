@@ -13,6 +13,7 @@ static const char *const names[VALUE_KINDS] = {NULL,
                                                "nobody of tracebaton",
                                                "several of tracebaton",
                                                "exchange of tracebaton",
+                                               "born of tracebaton",
                                                "connection of tracebaton",
                                                "accepted of tracebaton"};
 
