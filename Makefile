@@ -120,7 +120,7 @@ $(BUILD)/tests/bench: tests/bench/bench.c
 	$(Q)$(CC) -O2 -Wall -Isrc -o $@ $<
 bench: all $(BUILD)/tests/bench
 	$(Q)packaging/setup bench
-	$(Q)BUILD=$(BUILD) tests/bench/run
+	$(Q)BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 check:
 	$(Q)packaging/setup build check

@@ -36,7 +36,7 @@ def free_port():
 class Server:
     """One run of a stack's program."""
 
-    def __init__(self, stack, up, preload):
+    def __init__(self, stack, up, preload, account=True):
         self.where = tempfile.mkdtemp(prefix="tracebaton-")
         self.port = free_port()
         upstream = f"127.0.0.1:{up.port}"
@@ -45,7 +45,9 @@ class Server:
         env = {k: v for k, v in env.items() if v != ""}
         if stack.prepare:
             stack.prepare(self.where, self.port, upstream)
-        if preload:
+        if preload and not account:
+            env["LD_PRELOAD"] = SO
+        elif preload:
             os.mkdir(self.where + "/pages")
             os.chmod(self.where + "/pages", 0o777)
             env.update(LD_PRELOAD=SO, TRACEBATON_DIR=self.where + "/pages")
