@@ -413,8 +413,9 @@ void child_unplace(void *place)
 /* The places of the other threads are nobody's in a fork child. */
 void child_forked(uint64_t baton)
 {
+    if (baton != inherited) /* what works for one exchange alone has all its children work for it */
+        child_was_forked = true;
     inherit(baton);
-    child_was_forked |= baton != 0;
     for (int fd = 0; child_was_forked && fd < FDTAB_NEAR; fd++)
         if (fdtab_near[fd] == FD_FOREIGN) /* or some number before it: what is it now? */
             fdtab_near[fd] = FD_UNKNOWN;

@@ -220,6 +220,16 @@ static void by_shell(const char *how, int out)
     need(system(command) == 0, "system");
 }
 
+/* It forks, too, and reads a pipe that it made before; all of it is for one exchange. */
+static void by_shell_loop(const char *how, int out)
+{
+    char command[512];
+    snprintf(command, sizeof(command),
+             "{ echo a; sleep 1; } | while read -r x; do %s %s >/dev/fd/%d; done; true", self, how,
+             out);
+    need(system(command) == 0, "system");
+}
+
 static void by_popen(const char *how, int out)
 {
     char command[512], buf[4096];
@@ -486,6 +496,8 @@ int main(int argc, char **argv)
     every_way("-listens", "listen-first", NULL);
     expect("child-reads-its-input", by_input, "call", "r1");
     expect("child-reads-its-input-of-a-socket", by_input_spoken, "call", "r1");
+    if (!getenv("SANITIZED"))
+        expect("child-reads-in-a-shell", by_shell_loop, "call", "r1");
     expect("child-of-a-pool", by_pool, "call", NULL);
     expect("child-of-a-pool-execs", by_pool, "exec-again", NULL);
     expect("child-of-a-pool-speaks-first", by_pool_spoken, "call", NULL);
