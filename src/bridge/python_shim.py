@@ -17,6 +17,7 @@
 #
 # With TRACEBATON_ATTRIBUTION=best a thread of a place without trust carries what its maker did, too, until
 # it takes work from somewhere: a queue, or anything that has a condition variable in it.
+import contextvars
 import sys
 import threading
 from functools import partial, wraps
@@ -74,9 +75,21 @@ def place_of(f, frame):
     return places.setdefault(key, Place())
 
 
+# A copy of the current context without our variable: with -X thread_inherit_context (3.14) a thread begins
+# with a copy, and a pool's worker would keep what its maker did.
+def program_context():
+    context = contextvars.Context()
+    for variable, value in contextvars.copy_context().items():
+        if variable.name != "tracebaton":
+            context.run(variable.set, value)
+    return context
+
+
 def prepare(thread, frame):
     if thread._started.is_set() or "run" in thread.__dict__:
         return
+    if getattr(sys.flags, "thread_inherit_context", 0) and thread._context is None:
+        thread._context = program_context()
     number, ident = baton(), threading.get_ident()
     latest[ident] = number
     f = function_of(thread) if number else None

@@ -331,6 +331,12 @@ def case_pool():
     expect(pool.submit(call).result(), "none")
 
 
+def case_inherited():
+    """3.14 can have threads begin with a copy of the context: a pool's worker still has nothing of its own."""
+    print(subprocess.run([sys.executable, "-X", "thread_inherit_context=1", __file__, "pool"], capture_output=True,
+                         text=True).stdout, end="")
+
+
 def case_pool_late():
     """A job that outlives the response stays its submitter's."""
     from concurrent.futures import ThreadPoolExecutor
