@@ -60,7 +60,8 @@ $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-
 HOT := core/http1 core/http1_line core/http1_field core/head sys/mem hooks/recv \
        hooks/send engine/fdtab
 COLD := $(filter-out $(HOT:%=$(BUILD)/so/%.o),$(OBJ))
-$(COLD): SOFLAGS += -Os
+SMALL := $(shell $(CC) -Oz -x c -E /dev/null >/dev/null 2>&1 && echo -Oz || echo -Os)
+$(COLD): SOFLAGS += $(SMALL)
 # What runs inside the runtime, as one literal; comments and indentation stay behind.
 $(BUILD)/so/bridge/node.o: $(BUILD)/gen/node_shim.h
 $(BUILD)/so/bridge/node.o: SOFLAGS += -I$(BUILD)/gen
@@ -74,6 +75,12 @@ $(BUILD)/so/bridge/ruby.o: SOFLAGS += -I$(BUILD)/gen
 $(BUILD)/gen/ruby_shim.h: src/bridge/ruby_shim.rb Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -e '/^ *#/d' -e 's/^ *//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.tmp && mv -f $@.tmp $@
+
+$(BUILD)/so/bridge/python_threads.o: $(BUILD)/gen/python_shim.h
+$(BUILD)/so/bridge/python_threads.o: SOFLAGS += -I$(BUILD)/gen
+$(BUILD)/gen/python_shim.h: src/bridge/python_shim.py Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e '/^ *#/d' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.tmp && mv -f $@.tmp $@
 
 $(BUILD)/so/%.o: src/%.c
 	@mkdir -p $(@D)

@@ -16,6 +16,22 @@ static const char *const uv[] = {"loop.cpython", "libuv"};
 
 static bool async_seen; /* some thread runs a loop or greenlets */
 
+void python_restore(const struct python_aside *a)
+{
+    python.PyErr_Restore(a->type, a->value, a->trace);
+}
+
+void python_clear(void)
+{
+    python.PyErr_Restore(NULL, NULL, NULL);
+}
+
+void python_drop(py *o)
+{
+    if (o)
+        python.Py_DecRef(o);
+}
+
 static const struct wanted {
     const char *name;
     void **to;
@@ -113,12 +129,15 @@ static void accepted(uint64_t connection, int fd, const void *caller)
     leave(&v);
 }
 
-/* The current context has read this connection. */
-static void claim(uint64_t connection)
+/* The current context has read this connection. `plain`: so has the thread, and that says it all;
+ * unless it was told before that it works for another request. */
+static void claim(uint64_t connection, bool plain)
 {
     struct python_value v;
     uint64_t other = 0;
     python_value_get(&v);
+    if (plain && v.kind == VALUE_UNSET)
+        return;
     if (v.handle == connection && v.kind == VALUE_ACCEPTED) {
         char *n = python.PyCapsule_GetContext(v.object);
         python.PyCapsule_SetContext(v.object, n + 1);
@@ -143,8 +162,8 @@ static void opened(uint64_t exchange, uint64_t connection, int fd, const void *c
     python_pending(uv_read ? connection : 0);
     if (where != WHERE_PLAIN)
         __atomic_store_n(&async_seen, true, __ATOMIC_RELAXED);
-    if (!uv_read && where != WHERE_PLAIN && where != WHERE_HUB)
-        claim(connection);
+    if (!uv_read && where != WHERE_HUB)
+        claim(connection, where == WHERE_PLAIN);
     leave(&v);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * python: the CPython bridge, in three files: python.c (what the engine calls),
+ * python: the CPython bridge, in four files: python.c (what the engine calls),
  * python_value.c (the context variable), python_patch.c (the places where a new
- * task, thread job or greenlet is made).
+ * task, thread job or greenlet is made), python_threads.c (threads of their own,
+ * with python_shim.py).
  *
  * One context variable holds a capsule with a baton's handle. A context in which
  * a head was read holds the *connection's* baton, for it was there before the
@@ -51,7 +52,7 @@ typedef struct py py;
     X(py *, PyContext_CopyCurrent, (void))                                                         \
     X(py *, PyCapsule_New, (void *, const char *, void (*)(py *)))                                 \
     X(void *, PyCapsule_GetPointer, (py *, const char *))                                          \
-    X(int, PyCapsule_IsValid, (py *, const char *))                                                \
+    X(const char *, PyCapsule_GetName, (py *))                                                     \
     X(void *, PyCapsule_GetContext, (py *))                                                        \
     X(int, PyCapsule_SetContext, (py *, void *))                                                   \
     X(py *, PyImport_GetModuleDict, (void))                                                        \
@@ -69,6 +70,7 @@ typedef struct py py;
     X(long, PyTuple_Size, (py *))                                                                  \
     X(py *, PyTuple_GetSlice, (py *, long, long))                                                  \
     X(long, PyLong_AsLong, (py *))                                                                 \
+    X(py *, PyLong_FromLong, (long))                                                               \
     X(long, PyList_Size, (py *))                                                                   \
     X(py *, PyList_GetItem, (py *, long))                                                          \
     X(void *, PyCFunction_GetFunction, (py *))                                                     \
@@ -98,6 +100,7 @@ enum python_kind {
     VALUE_NOBODY,     /* for sure */
     VALUE_SEVERAL,    /* reads several connections at once: an event loop we do not know */
     VALUE_EXCHANGE,   /* a baton of one exchange */
+    VALUE_BORN,       /* ... that a thread was started in, until it takes work from others */
     VALUE_CONNECTION, /* a connection that this context has read itself */
     VALUE_ACCEPTED,   /* ... that was accepted in the context this one is a copy of */
     VALUE_KINDS
@@ -142,6 +145,9 @@ enum python_where python_where(void);
 /** Does a callback of the loop run, and no task? */
 bool python_in_callback(void);
 
+/** A function that calls its first argument inside this exchange; NULL: there is none. */
+py *python_job(uint64_t handle);
+
 /** Does type's layout look as we know it? */
 bool python_patch_begin(void);
 
@@ -151,6 +157,14 @@ void python_patch(void);
 /** libuv has read this connection on this thread, outside any context: for the next callback. 0:
  *  what was pending is so no more. */
 void python_pending(uint64_t connection);
+
+/* --- python_threads.c ----------------------------------------------------------------------- */
+
+/** One of the modules that python_shim.py changes is there. */
+void python_shim(py *m);
+
+/** The thread takes work from somewhere. */
+void python_takes(void);
 
 /* --- python.c ------------------------------------------------------------------------------- */
 
@@ -165,21 +179,12 @@ static inline void python_aside(struct python_aside *a)
 }
 
 /** It is back; one that was raised since is gone. */
-static inline void python_restore(const struct python_aside *a)
-{
-    python.PyErr_Restore(a->type, a->value, a->trace);
-}
+void python_restore(const struct python_aside *a);
 
 /** Forget an exception of our own. */
-static inline void python_clear(void)
-{
-    python.PyErr_Restore(NULL, NULL, NULL);
-}
+void python_clear(void);
 
-static inline void python_drop(py *o)
-{
-    if (o)
-        python.Py_DecRef(o);
-}
+/** `o` may be NULL. */
+void python_drop(py *o);
 
 #endif

@@ -8,6 +8,8 @@
  *    table (_asyncio, uvloop), contextvars.copy_context() and the initializer of
  *    _asyncio.Task where these are built into the interpreter and call it directly;
  *  - ThreadPoolExecutor.submit(), for jobs do not inherit contexts;
+ *  - Thread.start() and join(), which is python_threads.c's;
+ *  - SimpleQueue.get(), which takes work (TRACEBATON_ATTRIBUTION=best only);
  *  - greenlet's tp_new, for greenlets begin with an empty context;
  *  - Context.run(), PyContext_Enter() and PySet_Add() for uvloop: libuv reads
  *    outside any context, and writes may be queued.
@@ -47,7 +49,14 @@ struct method {
     const char *doc;
 };
 
-enum { METH_VARARGS = 1, METH_KEYWORDS = 2, METH_NOARGS = 4, METH_FASTCALL = 0x80 };
+enum {
+    METH_VARARGS = 1,
+    METH_KEYWORDS = 2,
+    METH_NOARGS = 4,
+    METH_FASTCALL = 0x80,
+    METH_OF_TYPE = 1 << 28, /* ours: a type's, not a module's */
+    METH_ANY = 3 << 28      /* ... called in any way */
+};
 
 static bool same(const char *a, const char *b)
 {
@@ -159,17 +168,23 @@ static void redirect(unsigned n)
     got_redirect(0, &list);
 }
 
-static void patch_contextvars(py *m)
+/* A built-in function of this name gets another body, if it is called in one of these ways: whose
+ * calling convention `ours` follows. */
+static void replace(py *of, const char *name, int flags, void *real, void *ours)
 {
-    py *f = attribute(m, "copy_context");
-    struct method *d = f ? f->method : NULL;
-    if (d && probe_range(d, sizeof(*d)) && same(d->name, "copy_context") &&
-        d->flags == METH_NOARGS && d->call == python.PyCFunction_GetFunction(f)) {
-        real_copy = (py * (*)(py *, py *)) d->call;
-        put(&d->call, (void *)copy_context);
+    py *f = attribute(of, name);
+    struct method *d = !f ? NULL : flags & METH_OF_TYPE ? f->described : f->method;
+    if (d && probe_range(d, sizeof(*d)) && same(d->name, name) &&
+        (flags == METH_ANY || d->flags == (flags & ~METH_OF_TYPE))) {
+        *(void **)real = d->call;
+        put(&d->call, ours);
     }
     python_drop(f);
-    python_clear();
+}
+
+static void patch_contextvars(py *m)
+{
+    replace(m, "copy_context", METH_NOARGS, &real_copy, (void *)copy_context);
 }
 
 static py *running_loop, *current_task, *current_greenlet, *trio_task;
@@ -219,7 +234,7 @@ static py *run_job(py *self, py *args, py *keywords)
 static struct method job_method = {"run", (void *)run_job, METH_VARARGS | METH_KEYWORDS, NULL};
 
 /* A function that calls its first argument inside what is current now; NULL: nothing is. */
-static py *job_of(uint64_t handle)
+py *python_job(uint64_t handle)
 {
     py *value = handle ? python_value_new(VALUE_EXCHANGE, handle) : NULL;
     py *job = value ? python.PyCFunction_NewEx(&job_method, value, NULL) : NULL;
@@ -229,49 +244,32 @@ static py *job_of(uint64_t handle)
     return job;
 }
 
-/* (executor, function, ...) -> (executor, job, function, ...) */
-static py *with_job(py *args, py *job)
+/* --- queues --------------------------------------------------------------------------------- */
+
+/* SimpleQueue.get() and get_nowait(), called by a calling convention with up to five arguments:
+ * which one is not looked at. */
+typedef py *any_fn(void *, void *, void *, void *, void *);
+
+static any_fn *real_get, *real_get_nowait;
+
+static py *simple_get(void *a, void *b, void *c, void *d, void *e)
 {
-    long n = python.PyTuple_Size(args);
-    py *t = n >= 2 ? python.PyTuple_New(n + 1) : NULL;
-    for (long i = 0; t && i <= n; i++) {
-        py *o = i == 1 ? job : python.PyTuple_GetItem(args, i - (i > 1));
-        python.Py_IncRef(o);
-        python.PyTuple_SetItem(t, i, o);
-    }
-    if (!t)
-        python_clear();
-    return t;
+    python_takes();
+    return real_get(a, b, c, d, e);
 }
 
-/* Self is the real one. */
-static py *submit(py *self, py *args, py *keywords)
+static py *simple_get_nowait(void *a, void *b, void *c, void *d, void *e)
 {
-    uint64_t h = python_capture();
-    py *job = job_of(h), *more = job ? with_job(args, job) : NULL;
-    py *r = python.PyObject_Call(self, more ? more : args, keywords);
-    if (h)
-        baton_drop(h);
-    python_drop(job);
-    python_drop(more);
-    return r;
+    python_takes();
+    return real_get_nowait(a, b, c, d, e);
 }
 
-static struct method submit_method = {"submit", (void *)submit, METH_VARARGS | METH_KEYWORDS,
-                                      "submit(self, fn, /, *args, **kwargs)\n--\n\n"};
-
-static void patch_pool(py *m)
+static void patch_queue(py *m)
 {
-    py *pool = attribute(m, "ThreadPoolExecutor"), *real = attribute(pool, "submit");
-    py *ours = real ? python.PyCFunction_NewEx(&submit_method, real, NULL) : NULL;
-    py *method = ours ? python.PyInstanceMethod_New(ours) : NULL;
-    if (method)
-        python.PyObject_SetAttrString(pool, "submit", method);
-    python_drop(method);
-    python_drop(ours);
-    python_drop(real);
-    python_drop(pool);
-    python_clear();
+    py *type = engine_policy.best ? attribute(m, "SimpleQueue") : NULL;
+    replace(type, "get", METH_ANY, &real_get, (void *)simple_get);
+    replace(type, "get_nowait", METH_ANY, &real_get_nowait, (void *)simple_get_nowait);
+    python_drop(type);
 }
 
 /* --- greenlets ------------------------------------------------------------------------------ */
@@ -377,7 +375,7 @@ static uint64_t taken(struct place *p)
 static py *context_run(py *self, py *const *args, long n, py *names)
 {
     uint64_t h = taken(place(false));
-    py *job = n == 2 ? job_of(h) : NULL, *r, *more[3];
+    py *job = n == 2 ? python_job(h) : NULL, *r, *more[3];
     if (h)
         baton_drop(h);
     if (!job)
@@ -442,16 +440,11 @@ static int set_add(py *set, py *key)
 
 static void patch_uvloop(py *m)
 {
-    py *context = attribute(module("_contextvars"), "Context"), *run = attribute(context, "run");
-    struct method *d = run ? run->described : NULL;
+    py *context = attribute(module("_contextvars"), "Context");
     (void)m;
     uv_there = true;
-    if (d && probe_range(d, sizeof(*d)) && same(d->name, "run") &&
-        d->flags == (METH_FASTCALL | METH_KEYWORDS)) {
-        real_run = (run_fn *)d->call;
-        put(&d->call, (void *)context_run);
-    }
-    python_drop(run);
+    replace(context, "run", METH_OF_TYPE | METH_FASTCALL | METH_KEYWORDS, &real_run,
+            (void *)context_run);
     python_drop(context);
     redirect(4);
 }
@@ -466,7 +459,9 @@ static struct {
     {"_contextvars", patch_contextvars, false},
     {"_asyncio", patch_asyncio, false},
     {"asyncio.tasks", note_tasks, false},
-    {"concurrent.futures.thread", patch_pool, false},
+    {"concurrent.futures.thread", python_shim, false},
+    {"threading", python_shim, false},
+    {"_queue", patch_queue, false},
     {"greenlet", patch_greenlet, false},
     {"uvloop.loop", patch_uvloop, false},
     {"trio", note_trio, false},

@@ -13,14 +13,18 @@ static const char *const names[VALUE_KINDS] = {NULL,
                                                "nobody of tracebaton",
                                                "several of tracebaton",
                                                "exchange of tracebaton",
+                                               "born of tracebaton",
                                                "connection of tracebaton",
                                                "accepted of tracebaton"};
 
 static enum python_kind kind_of(py *object)
 {
+    const char *name = python.PyCapsule_GetName(object);
     for (int i = VALUE_NOBODY; i < VALUE_KINDS; i++)
-        if (python.PyCapsule_IsValid(object, names[i]))
+        if (name == names[i])
             return (enum python_kind)i;
+    if (!name)
+        python_clear();
     return VALUE_NOBODY; /* not ours */
 }
 

@@ -62,9 +62,10 @@ static uint64_t add(uint64_t s, const char *p, size_t n)
         s = add_word(s, (const char *)&lane[i]);
     for (; n >= 8; p += 8, n -= 8)
         s = add_word(s, p);
-    char rest[8] = {0};
-    memcpy(rest, p, n);
-    return add_word(s, rest);
+    uint64_t rest = 0;
+    while (n > 0)
+        rest = rest << 8 | (uint8_t)p[--n];
+    return add_word(s, (const char *)&rest);
 }
 
 uint64_t context_sum(const struct context *c)
@@ -605,7 +606,7 @@ size_t context_compose(const struct context *c, const struct context_out *out, c
                            ? peers_recall(out->memo, out->peers, w.authority, &w.addr)
                            : peers_classes(out->peers, w.authority, &w.addr);
     if (c->text_len <= cap && nothing_forbids(&k, &w, allowed)) {
-        memcpy(dst, c->text, c->text_len);
+        span_copy(dst, c->text, c->text_len);
         return c->text_len;
     }
     return weighed(&k, &w, allowed, dst, cap, own);

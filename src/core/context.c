@@ -255,9 +255,9 @@ write_line(struct build *b, int id, enum peer_class cls, struct span name, struc
         return;
     }
     char *p = c->text + from;
-    memcpy(p, name.p, name.n);
+    span_copy(p, name.p, name.n);
     memcpy(p + name.n, ": ", 2);
-    memcpy(p + name.n + 2, value.p, value.n);
+    span_copy(p + name.n + 2, value.p, value.n);
     memcpy(p + name.n + 2 + value.n, "\r\n", 2);
     c->text_len += (uint32_t)(name.n + value.n + 4);
     add_line(c, id, cls, from, name.n);

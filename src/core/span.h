@@ -40,6 +40,10 @@ static inline uint32_t span_half(const char *p)
     return w;
 }
 
+/** memcpy() by a call. Where code is compiled for size, compilers copy a length that they do not
+ * know by "rep movsb", which takes longer to begin than most names and values take to copy. */
+extern void *span_copy(void *restrict to, const void *restrict from, size_t n) __asm__("memcpy");
+
 /** Are these `n` bytes the same? By words, the last of which may overlap the one before: names are
  *  short, and a call of memcmp() is dear. */
 static inline bool span_same(const char *a, const char *b, size_t n)

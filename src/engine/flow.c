@@ -244,8 +244,9 @@ static void seen_as_loop(struct exchange_ref ref)
 void flow_waited(void)
 {
     struct serving *s = mine();
+    bool known = disproved() && (tb_guard.flags & TOO_MANY); /* a loop: no question */
     for (unsigned i = 0; i < SERVED; i++) {
-        if (owned(&s->slot[i]) && still_there(&s->slot[i]))
+        if (!known && owned(&s->slot[i]) && still_there(&s->slot[i]))
             seen_as_loop(s->slot[i]);
         s->slot[i] = (struct exchange_ref){NULL, 0};
     }

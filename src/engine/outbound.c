@@ -395,7 +395,7 @@ static void flatten(struct engine_send *s)
     struct edit_piece v[16];
     size_t n = edit_pieces(&s->e, 0, s->v, s->nv, v, 16), at = 0;
     for (size_t i = 0; i < n; at += v[i++].n)
-        memcpy(to + at, v[i].p, v[i].n);
+        span_copy(to + at, v[i].p, v[i].n);
     if (at == wire)
         s->flat = to;
 }

@@ -5,6 +5,7 @@ that knows no HTTP library; requests carry `x-request-id`."""
 import asyncio
 import ctypes
 import os
+import queue
 import re
 import select
 import socket
@@ -128,15 +129,198 @@ def case_thread():
     expect(serve_blocking(call, ["t1", "t2", "t3"]), ["t1", "t2", "t3"])
 
 
+def in_thread(function=None, join=True, thread=threading.Thread):
+    """A call that leaves from a thread of its own; whose it was."""
+    got = queue.Queue()
+    t = thread(target=lambda: got.put((function or call)()))
+    t.start()
+    if join:
+        t.join()
+    return got.get()
+
+
+MANY = ["t%d" % i for i in range(24)]
+
+
+def learned(names, got):
+    """Nothing for 16 requests, then all."""
+    expect(got, ["none"] * 16 + names[16:])
+
+
 def case_child_thread():
-    """A thread that is started is nobody's."""
-    def handle():
-        got = []
+    """A thread is its request's, where 16 requests have joined theirs."""
+    learned(MANY, serve_blocking(in_thread, MANY))
+
+
+def case_child_thread_loop():
+    """What it runs may be a loop, with tasks and jobs of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+    pool = ThreadPoolExecutor(1)
+
+    async def work():
+        return await asyncio.get_running_loop().run_in_executor(pool, call)
+    learned(MANY, serve_blocking(lambda: in_thread(lambda: asyncio.run(work())), MANY))
+
+
+def case_child_thread_own_class():
+    """Threads that override run(), by threads that were started so themselves."""
+    class Own(threading.Thread):
+        def __init__(self, target):
+            super().__init__()
+            self.function = target
+
+        def run(self):
+            self.function()
+            expect("run" in vars(self), False)
+    got = serve_blocking(lambda: in_thread(lambda: in_thread(thread=Own), thread=Own), MANY + MANY)
+    expect(got, ["none"] * 32 + MANY[8:])
+
+
+def case_child_thread_not_joined():
+    """One that is not joined, or not by its maker, or not in time, earns nothing."""
+    def elsewhere():
         t = threading.Thread(target=lambda: got.append(call()))
         t.start()
+        other = threading.Thread(target=t.join)
+        other.start()
+        other.join()
+        return got.pop()
+    got = []
+    expect(set(serve_blocking(lambda: in_thread(join=False), MANY)), {"none"})
+    expect(set(serve_blocking(elsewhere, MANY)), {"none"})
+
+    def late():
+        t = threading.Thread(target=lambda: (time.sleep(0.03), left.append(call())))
+        t.start()
+        t.join(0.001)
+        threads.append(t)
+        return "x"
+    threads, left = [], []
+    serve_blocking(late, MANY)
+    for t in threads:
         t.join()
-        return got[0]
-    expect(serve_blocking(handle, ["t1", "t2"]), ["none", "none"])
+    expect(set(left), {"none"})
+
+
+def case_child_thread_distrusted():
+    """Once a thread of a place is not joined there is no more trust in it."""
+    names = iter(range(100))
+
+    def handle():
+        return in_thread(join=next(names) != 20)
+    got = serve_blocking(handle, MANY)
+    expect(got, ["none"] * 16 + MANY[16:21] + ["none"] * 3)
+
+
+def case_child_thread_kept_worker():
+    """The same class, the same code: joined by requests in one place, kept in the other."""
+    from collections import deque
+    kept, lock, results = [], threading.Lock(), {}
+
+    class Pool:
+        def __init__(self):
+            self.jobs, self.over = deque(), False
+            self.thread = threading.Thread(target=self.work, daemon=True)
+            self.thread.start()
+
+        def work(self):
+            while self.jobs or not self.over:
+                with lock:
+                    job = self.jobs.popleft() if self.jobs else None
+                if job:
+                    results[job] = call()
+                time.sleep(0.001)
+
+        def result(self, job):
+            self.jobs.append(job)
+            while job not in results:
+                time.sleep(0.001)
+            return results.pop(job)
+
+    def private():
+        p = Pool()
+        got = p.result("x")
+        p.over = True
+        p.thread.join()
+        return got
+
+    def shared():
+        if not kept:
+            kept.append(Pool())
+        return kept[0].result("y")
+    learned(MANY, serve_blocking(private, MANY))
+    expect(set(serve_blocking(shared, MANY)), {"none"})
+
+
+def case_child_thread_serves():
+    """A thread that a request has left behind, and that serves requests itself."""
+    servers = []
+
+    def handle():
+        t = threading.Thread(target=lambda: servers.append(serve_blocking(call, ["u1", "u2"])))
+        t.start()
+        t.join()
+        return "x"
+    serve_blocking(handle, MANY)
+    expect([s for s in servers if s != ["u1", "u2"]], [])
+
+
+def case_child_thread_traces():
+    """What goes wrong in a thread is told as without us; a thread is started once."""
+    import traceback
+    seen = []
+    threading.excepthook = lambda a: seen.append([f.filename for f in traceback.extract_tb(a.exc_traceback)])
+
+    def handle():
+        t = threading.Thread(target=lambda: 1 // 0)
+        t.start()
+        t.join()
+        expect(sorted(k for k in vars(t) if "trace" in k or k == "run"), [])
+        try:
+            t.start()
+            print("started twice")
+        except RuntimeError:
+            pass
+        return "x"
+    serve_blocking(handle, MANY)
+    expect(len(seen), len(MANY))
+    expect({f for s in seen for f in s} <= {threading.__file__, __file__}, True)
+
+
+def best(code):
+    """The same in a process of its own."""
+    if os.environ.get("TRACEBATON_ATTRIBUTION") == "best":
+        return False
+    env = dict(os.environ, TRACEBATON_ATTRIBUTION="best")
+    print(subprocess.run([sys.executable, __file__, code], env=env, capture_output=True, text=True).stdout, end="")
+    return True
+
+
+def case_best_threads():
+    """Which thread takes work from others: by a queue of each kind, a condition, an event."""
+    if best("best_threads"):
+        return
+    simple, full, condition, event = queue.SimpleQueue(), queue.Queue(), threading.Condition(), threading.Event()
+    event.set()
+    lifo = queue.LifoQueue()
+    for q in (simple, full, lifo):
+        for _ in range(4):
+            q.put(1)
+
+    def entered():
+        with condition:
+            pass
+
+    def nested():
+        t = threading.Thread(target=int)
+        t.start()
+        t.join()
+    takes = {"none": [simple.get, simple.get_nowait, lambda: simple.get(timeout=1), full.get, full.get_nowait, lifo.get,
+                      entered, event.wait],
+             "t1": [lambda: None, lambda: full.put(1), nested]}
+    for want, functions in takes.items():
+        for i, f in enumerate(functions):
+            expect((i, serve_blocking(lambda f=f: in_thread(lambda: (f(), call())[-1], False), ["t1"])), (i, [want]))
 
 
 def case_pool():

@@ -308,6 +308,12 @@ def puma(name, cls, app="config.ru", legs=4, env=None):
                  ("puma",), legs=legs, env=env)
 
 
+def threads(kind, cls, best=False):
+    return Stack(f"threads-{kind}" + ("-best" if best else ""), cls,
+                 gunicorn("gthread", "threads_app:app", ("-w", "1", "--threads", "32")), ("py:requests", "py:gunicorn"), legs=3,
+                 env={"KIND": kind, **({"TRACEBATON_ATTRIBUTION": "best"} if best else {})})
+
+
 FLASK = ("py:flask", "py:requests")
 STACKS = [
     Stack("flask-dev", "right", lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/flask_app.py", "run", "-p", str(p)],
@@ -406,6 +412,10 @@ STACKS = [
     Stack("gunicorn-gevent", "right", gunicorn("gevent", "flask_app:app"), FLASK + ("py:gevent",), legs=5),
     Stack("flask-fan-out", "right", gunicorn("gthread", "flask_app:fan_out", ("--threads", "8")), FLASK, legs=3,
           env={"FAN_OUT": "1"}),
+    threads("call", "warmup"), threads("group", "warmup"), threads("executor", "right"), threads("queue", "nowrong"),
+    threads("simple", "nowrong"), threads("condition", "nowrong"), threads("deque", "nowrong"),
+    threads("call", "right", True), threads("group", "warmup", True), threads("executor", "right", True),
+    threads("queue", "nowrong", True), threads("simple", "nowrong", True), threads("condition", "nowrong", True),
     puma("", "right"), puma("-threads", "nowrong", "threads.ru", 3),
     puma("-threads-best", "right", "threads.ru", 3, {"TRACEBATON_ATTRIBUTION": "best"}),
     puma("-lazy-pool", "nowrong", "threads.ru", 3, {"POOL": "1"}),
