@@ -23,6 +23,8 @@
 
 static uint64_t inherited; /* held */
 
+uint64_t child_given;
+
 /* --- what this process was given ------------------------------------------------------------ */
 
 /* Build the context of a head that spawn.c has read. */
@@ -38,6 +40,8 @@ static void adopt(const struct head *head)
     context_trace(ctx, ctx->trace);
     if (ctx->n > 0)
         inherited = baton_exchange(ctx, XID);
+    for (int fd = 3; fd < 64; fd++) /* 0 to 2 are for filters, and the loops of shells */
+        child_given |= (uint64_t)probe_channel(fd) << fd;
     conn_context_release(ctx);
 }
 
@@ -209,7 +213,6 @@ static uint32_t left;
 
 #define HEARD_OF_MANY (-1)
 
-bool child_was_forked;
 static volatile int heard; /* the number, and one, that it is given work by; 0: none */
 
 void child_left(void)
@@ -229,7 +232,9 @@ bool child_has_left(void)
 
 bool child_hears(int fd)
 {
-    return child_was_forked && !fdtab_is_own(fd) && probe_channel(fd);
+    if (child_given == CHILD_GIVEN_ALL)
+        return !fdtab_is_own(fd) && probe_channel(fd);
+    return (unsigned)fd < 64 && child_given >> fd & 1;
 }
 
 void child_heard(int fd, size_t n)
@@ -253,7 +258,7 @@ void child_independent(void)
 {
     __atomic_store_n(&left, 0, __ATOMIC_RELAXED);
     heard = 0;
-    child_was_forked = false;
+    child_given = 0;
     if (__builtin_expect(__atomic_load_n(&inherited, __ATOMIC_RELAXED) != 0, 0))
         inherit(0);
 }
@@ -414,9 +419,9 @@ void child_unplace(void *place)
 void child_forked(uint64_t baton)
 {
     if (baton != inherited) /* what works for one exchange alone has all its children work for it */
-        child_was_forked = true;
+        child_given = CHILD_GIVEN_ALL;
     inherit(baton);
-    for (int fd = 0; child_was_forked && fd < FDTAB_NEAR; fd++)
+    for (int fd = 0; child_given && fd < FDTAB_NEAR; fd++)
         if (fdtab_near[fd] == FD_FOREIGN) /* or some number before it: what is it now? */
             fdtab_near[fd] = FD_UNKNOWN;
     if (!begun)

@@ -10,8 +10,8 @@
  *    of the thread that made it: the kernel says which that was.
  *  - A CGI script, and what it starts, has its request in the environment.
  *  - It ends, for good, when the process listens, accepts, or reads a request, or
- *    becomes the leader of a session (a daemon). A fork child's is in doubt from when
- *    it reads from a pipe or socket of its parent's until the end of that: a pool.
+ *    becomes the leader of a session (a daemon). It is in doubt from when it
+ *    reads from a pipe or socket of its parent's until the end of that: a pool.
  *
  * A server's own children never inherit what the server once got: at every exec
  * the variable is written anew, or taken out.
@@ -39,8 +39,11 @@ void child_independent(void);
 void child_left(void);
 bool child_has_left(void);
 
-/** This process was forked inside an exchange, and has had no inbound work since. */
-extern bool child_was_forked;
+/** The numbers that this process, which works for the exchange it was started in, may be given
+ * other work by: a bit for each pipe or socket below 64 that a program was executed with; after a
+ * fork in an exchange any number that the process did not make. 0: none. */
+extern uint64_t child_given;
+#define CHILD_GIVEN_ALL UINT64_MAX
 
 /** n bytes (0: the end) were read from a number that this process did not make. Work that comes by
  * a pipe or socket of its parent's may be anybody's: the process is a worker of a pool that was

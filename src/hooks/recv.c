@@ -15,7 +15,7 @@ _Static_assert(sizeof(struct iovec) == sizeof(struct edit_piece) &&
 
 COLD void recv_after_pieces(int fd, const struct iovec *iov, size_t n, ssize_t got, int flags)
 {
-    if (got < !child_was_forked || (flags & (MSG_OOB | MSG_ERRQUEUE)))
+    if (got < !child_given || (flags & (MSG_OOB | MSG_ERRQUEUE)))
         return;
     int saved = tb_errno_get();
     if (__builtin_expect(__atomic_load_n(&bridge_pending, __ATOMIC_RELAXED), 0) &&

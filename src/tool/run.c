@@ -45,6 +45,8 @@ char *tool_library(void)
 char *tool_which(const char *program)
 {
     const char *path = getenv("PATH");
+    if (!*program)
+        return NULL;
     if (strchr(program, '/') || !path)
         return strdup(program);
     for (size_t n; *path; path += n + (path[n] == ':')) {

@@ -29,6 +29,8 @@ static void call(char *seen, size_t cap)
     raw_close(fd[1]);
 }
 
+#define WORK 9 /* the number that a program is given work by */
+
 static int child_main(const char *how)
 {
     char seen[65536];
@@ -40,6 +42,10 @@ static int child_main(const char *how)
         int s = socket(AF_UNIX, SOCK_STREAM, 0);
         listen(s, 1);
     }
+    if (strcmp(how, "work") == 0)
+        need(read(WORK, seen, sizeof(seen)) == 3, "work");
+    if (strcmp(how, "input") == 0)
+        need(read(WORK, seen, sizeof(seen)) == 3 && read(WORK, seen, 1) == 0, "input");
     if (strcmp(how, "exec-again") == 0) {
         execl(self, self, "call", NULL);
         return 1;
@@ -129,6 +135,25 @@ static void given_work(const char *how, int out, int kind)
         raw_close(fd[1]);
     waitpid(pid, NULL, 0);
     raw_close(fd[0]), raw_close(fd[1]), raw_close(other[0]);
+}
+
+/* As multiprocessing's "spawn" does it. */
+static void given_work_by_exec(const char *how, int out)
+{
+    int fd[2];
+    need(pipe2(fd, O_CLOEXEC) == 0, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fd[0], WORK);
+        dup2(out, 1);
+        execv(self, args(how));
+        _exit(127);
+    }
+    need(raw_write(fd[1], "job", 3) == 3, "job");
+    if (strcmp(how, "input") == 0)
+        raw_close(fd[1]);
+    waitpid(pid, NULL, 0);
+    raw_close(fd[0]), raw_close(fd[1]);
 }
 
 #define GIVEN(name, kind)                                                                          \
@@ -503,6 +528,8 @@ int main(int argc, char **argv)
     expect("child-of-a-pool-speaks-first", by_pool_spoken, "call", NULL);
     expect("child-of-a-pool-reads-another", by_pool_two, "call", NULL);
     expect("child-of-a-pool-forks", by_pool_forks, "call", NULL);
+    expect("child-of-a-pool-executed", given_work_by_exec, "work", NULL);
+    expect("child-reads-its-input-executed", given_work_by_exec, "input", "r1");
     expect("child-daemon-fork", by_daemon_fork, "call", NULL);
     expect("child-daemon-exec", by_session, "call", NULL);
     expect("child-after-a-daemon", by_vfork, "call", "r1");
