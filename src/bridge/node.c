@@ -73,7 +73,8 @@ static bool refuses(struct span line)
 {
     return contains(line, SPAN("--experimental-policy")) ||
            contains(line, SPAN("--experimental-loader")) || contains(line, SPAN("--loader")) ||
-           contains(line, SPAN("--build-snapshot")) || contains(line, SPAN("\0--run"));
+           contains(line, SPAN("--build-snapshot")) || contains(line, SPAN("--snapshot-blob")) ||
+           contains(line, SPAN("\0--run"));
 }
 
 static bool command_line_refuses(void)
