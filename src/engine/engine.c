@@ -238,7 +238,7 @@ static struct conn *claim(int fd)
 }
 
 /* The connection to send on, locked and claimed; NULL: the bytes go as they are. */
-static struct conn *sender(const struct engine_send *s)
+static struct conn *sender(struct engine_send *s)
 {
     size_t n = outbound_total(s->v, s->nv);
     if (n == 0)
@@ -246,6 +246,7 @@ static struct conn *sender(const struct engine_send *s)
     struct conn *c = NULL;
     if (silent(s->fd)) {
         c = first_words(s->fd, s->v, s->nv, n, false);
+        s->identified = c && !c->identified;
         identify_or_die(&c, s->fd);
         if (!c)
             return NULL;

@@ -46,10 +46,11 @@ struct engine_send {
     int fd;
     struct conn *conn; /* NULL: nothing to account for */
     uint32_t gen;
-    bool scanned;   /* `out` has advanced over all offered bytes */
-    bool skipped;   /* ... over some of them without looking at them: they may not be readable */
-    bool saw_down;  /* ... and stopped to understand them */
-    bool had_store; /* checkpoint: there was a head in progress */
+    bool scanned;    /* `out` has advanced over all offered bytes */
+    bool skipped;    /* ... over some of them without looking at them: they may not be readable */
+    bool saw_down;   /* ... and stopped to understand them */
+    bool identified; /* the connection was, by this call's first question */
+    bool had_store;  /* checkpoint: there was a head in progress */
     bool was_decided;
     uint8_t answer; /* enum carrier_answer: what was said of whose work this is, not inferred */
     unsigned rule;  /* ... by which rule */

@@ -205,7 +205,7 @@ static unsigned insert(struct conn *c, struct engine_send *s, size_t at, unsigne
     unsigned result;
     if (flags & ENGINE_NO_EDIT)
         return COUNT_NONE_FLAGS;
-    if (!conn_verify(c, s->fd))
+    if (!s->identified && !conn_verify(c, s->fd))
         return COUNT_NONE_IDENTITY;
     if (!conn_in_step(c, s->fd, true)) {
         c->out_down = true;

@@ -146,7 +146,7 @@ bool probe_range(const void *p, size_t n)
     for (; at < end; at = (const char *)(((uintptr_t)at | 4095) + 1))
         if (!probe_readable(at))
             return false;
-    return n == 0 || probe_readable(end - 1);
+    return end >= (const char *)p; /* it may wrap */
 }
 
 void probe_yield(void)

@@ -52,19 +52,16 @@ class Upstream:
         shutil.rmtree(self.where, ignore_errors=True)
 
 
-def cpu(session):
-    """Nanoseconds that the threads of a session's living processes have run."""
+def cpu(server):
+    """Nanoseconds that the threads of a server's living processes have run."""
     total = 0
-    for path in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(path, encoding="latin-1") as f:
-                if int(f.read().rsplit(")", 1)[1].split()[3]) != session:
-                    continue
-            for task in glob.glob(path[:-4] + "task/*/schedstat"):
+    for pid in server.processes():
+        for task in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+            try:
                 with open(task, encoding="ascii") as f:
                     total += int(f.read().split()[0])
-        except (OSError, IndexError):
-            continue
+            except OSError:
+                pass
     return total
 
 
@@ -78,13 +75,13 @@ def percentile(text, name):
 
 def load(server, seconds=SECONDS):
     """(requests a second, median latency, 99th percentile, CPU a request) of one loaded stretch"""
-    before = cpu(server.process.pid)
+    before = cpu(server)
     args = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
     for h in HEADERS:
         args += ["-H", h]
     text = subprocess.run(args + [f"http://127.0.0.1:{server.port}/?id=1"], capture_output=True, text=True,
                           check=True).stdout
-    spent = cpu(server.process.pid) - before
+    spent = cpu(server) - before
     done = int(re.search(r"(\d+) requests in", text).group(1))
     if "Non-2xx" in text or not done:
         raise OSError("not every answer was 200: " + text)

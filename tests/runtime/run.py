@@ -56,12 +56,30 @@ class Server:
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         start_new_session=True)
 
+    def processes(self):
+        """All that run in its directory or session: some (PHP's process manager) make a session of their own."""
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                with open(f"/proc/{entry}/stat", encoding="latin-1") as f:
+                    session = int(f.read().rsplit(")", 1)[1].split()[3])
+                if session == self.process.pid or os.readlink(f"/proc/{entry}/cwd").startswith(self.where):
+                    yield int(entry)
+            except OSError:
+                pass
+
     def stop(self):
         for sig in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self.process.pid, sig)
                 self.process.wait(4)
             except (subprocess.TimeoutExpired, ProcessLookupError):
+                pass
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
                 pass
         self.log.close()
 
