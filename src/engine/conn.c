@@ -240,7 +240,7 @@ static bool power_of_two(uint32_t n)
 
 bool conn_there_yet(const struct conn *c)
 {
-    bool ask = CONN_GET(vanished) || power_of_two(CONN_GET(c->out_checked) + 1);
+    bool ask = CONN_GET(vanished) || power_of_two(CONN_GET(c->in_checked));
     return !ask || conn_there(c);
 }
 

@@ -148,9 +148,8 @@ bool conn_verify(struct conn *c, int fd);
 /** The same of the number it was last used by, without the lock. Writes nothing. */
 bool conn_there(const struct conn *c);
 
-/** The same, asked at the first, second, fourth ... head that is about to carry its exchange: a
- * close that a hook sees needs no question. In a process in which one was not seen, it is asked
- * always. */
+/** The same, asked for the first, second, fourth ... exchange: a close that a hook sees needs no
+ *  question. In a process in which one was not seen, it is asked always. */
 bool conn_there_yet(const struct conn *c);
 /** Such a close was found out: a number was made anew that had a connection. */
 void conn_vanished(void);
