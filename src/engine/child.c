@@ -213,7 +213,7 @@ static uint32_t left;
 
 #define HEARD_OF_MANY (-1)
 
-static volatile int heard; /* the number, and one, that it is given work by; 0: none */
+static int heard; /* the number, and one, that it is given work by; 0: none */
 
 void child_left(void)
 {
@@ -227,23 +227,25 @@ void child_left(void)
 
 bool child_has_left(void)
 {
-    return (__atomic_load_n(&left, __ATOMIC_RELAXED) | heard) != 0;
+    return (__atomic_load_n(&left, __ATOMIC_RELAXED) | __atomic_load_n(&heard, __ATOMIC_RELAXED)) !=
+           0;
 }
 
 bool child_hears(int fd)
 {
-    if (child_given == CHILD_GIVEN_ALL)
+    uint64_t given = CHILD_GIVEN;
+    if (given == CHILD_GIVEN_ALL)
         return !fdtab_is_own(fd) && probe_channel(fd);
-    return (unsigned)fd < 64 && child_given >> fd & 1;
+    return (unsigned)fd < 64 && given >> fd & 1;
 }
 
 void child_heard(int fd, size_t n)
 {
-    int number = fd + 1;
-    if (n == 0 && heard == number)
-        heard = 0;
-    else if (n > 0 && heard != number && child_hears(fd))
-        heard = heard ? HEARD_OF_MANY : number;
+    int number = fd + 1, before = __atomic_load_n(&heard, __ATOMIC_RELAXED);
+    if (n == 0 && before == number)
+        __atomic_store_n(&heard, 0, __ATOMIC_RELAXED);
+    else if (n > 0 && before != number && child_hears(fd))
+        __atomic_store_n(&heard, before ? HEARD_OF_MANY : number, __ATOMIC_RELAXED);
 }
 
 /* Asked once, by exec. */
@@ -256,9 +258,11 @@ static bool leaves(void)
 
 void child_independent(void)
 {
-    __atomic_store_n(&left, 0, __ATOMIC_RELAXED);
-    heard = 0;
-    child_given = 0;
+    if (child_has_left() || CHILD_GIVEN) { /* asked by all threads: nothing is written in vain */
+        __atomic_store_n(&left, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&heard, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&child_given, 0, __ATOMIC_RELAXED);
+    }
     if (__builtin_expect(__atomic_load_n(&inherited, __ATOMIC_RELAXED) != 0, 0))
         inherit(0);
 }
@@ -419,9 +423,9 @@ void child_unplace(void *place)
 void child_forked(uint64_t baton)
 {
     if (baton != inherited) /* what works for one exchange alone has all its children work for it */
-        child_given = CHILD_GIVEN_ALL;
+        __atomic_store_n(&child_given, CHILD_GIVEN_ALL, __ATOMIC_RELAXED);
     inherit(baton);
-    for (int fd = 0; child_given && fd < FDTAB_NEAR; fd++)
+    for (int fd = 0; CHILD_GIVEN && fd < FDTAB_NEAR; fd++)
         if (fdtab_near[fd] == FD_FOREIGN) /* or some number before it: what is it now? */
             fdtab_near[fd] = FD_UNKNOWN;
     if (!begun)

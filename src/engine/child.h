@@ -43,6 +43,7 @@ bool child_has_left(void);
  * other work by: a bit for each pipe or socket below 64 that a program was executed with; after a
  * fork in an exchange any number that the process did not make. 0: none. */
 extern uint64_t child_given;
+#define CHILD_GIVEN     __atomic_load_n(&child_given, __ATOMIC_RELAXED)
 #define CHILD_GIVEN_ALL UINT64_MAX
 
 /** n bytes (0: the end) were read from a number that this process did not make. Work that comes by

@@ -15,7 +15,7 @@ _Static_assert(sizeof(struct iovec) == sizeof(struct edit_piece) &&
 
 COLD void recv_after_pieces(int fd, const struct iovec *iov, size_t n, ssize_t got, int flags)
 {
-    if (got < !child_given || (flags & (MSG_OOB | MSG_ERRQUEUE)))
+    if (got < !CHILD_GIVEN || (flags & (MSG_OOB | MSG_ERRQUEUE)))
         return;
     int saved = tb_errno_get();
     if (__builtin_expect(__atomic_load_n(&bridge_pending, __ATOMIC_RELAXED), 0) &&
@@ -34,18 +34,22 @@ COLD void recv_after(int fd, void *buf, ssize_t got, int flags)
     recv_after_pieces(fd, &one, 1, got, flags);
 }
 
-/* Numbers that arrive in a message are new to this process. */
-static void passed_numbers(const struct msghdr *msg)
+/* Numbers that arrive in a message are new to this process. `foreign`: only of those that are known
+ * for foreign there is anything to be said. */
+static void passed_numbers(const struct msghdr *msg, bool foreign)
 {
     struct msghdr m = *msg;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
-        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        size_t n = c->cmsg_len - CMSG_LEN(0);
+        size_t left = (size_t)((char *)m.msg_control + m.msg_controllen - (char *)CMSG_DATA(c));
+        n = (n < left ? n : left) / sizeof(int);
         for (size_t i = 0; i < n; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-            engine_passed(fd);
+            if (!foreign || is_foreign(fd))
+                engine_passed(fd);
         }
     }
 }
@@ -55,7 +59,7 @@ COLD void recv_after_msg(int fd, const struct msghdr *msg, ssize_t got, int flag
     if (got < 0)
         return;
     if (msg->msg_controllen >= sizeof(struct cmsghdr))
-        passed_numbers(msg);
+        passed_numbers(msg, false);
     recv_after_pieces(fd, msg->msg_iov, msg->msg_iovlen, got, flags);
 }
 
@@ -195,10 +199,22 @@ static COLD ssize_t cold_recvmsg(int fd, struct msghdr *msg, int flags)
     return got;
 }
 
+/* What is not followed may bring numbers, too. The kernel has read and written *msg; what it holds
+ * now may be anything if the program received into it. */
+static COLD ssize_t foreign_recvmsg(ssize_t got, const struct msghdr *msg)
+{
+    int saved = tb_errno_get();
+    if (got >= 0 && msg->msg_controllen >= sizeof(struct cmsghdr) && !engine_restricted_now() &&
+        probe_range(msg->msg_control, msg->msg_controllen))
+        passed_numbers(msg, true);
+    tb_errno_set(saved);
+    return got;
+}
+
 ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     if (is_foreign(fd))
-        return REAL(recvmsg)(fd, msg, flags);
+        return foreign_recvmsg(REAL(recvmsg)(fd, msg, flags), msg);
     return cold_recvmsg(fd, msg, flags);
 }
 

@@ -2,6 +2,7 @@
 /* page: see page.h. Any failure ends in private memory, which nobody reads. */
 #include "sys/page.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
@@ -63,7 +64,15 @@ static size_t put_number(char *to, size_t at, unsigned n)
     return put(to, at, digits + i);
 }
 
-/* A new file of our own, or nothing: a name that exists is never opened. */
+static long new_file(const char *path)
+{
+    return raw4(SYS_openat, AT_FDCWD, (long)path,
+                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* A new file of our own, or nothing: a name that exists is never opened. It may be that of the
+ * program that this process was before it executed this one, or of one in a container that was
+ * started anew: those number their processes alike. */
 static void *map_file(void)
 {
     char path[PATH];
@@ -71,9 +80,13 @@ static void *map_file(void)
     if (of_child)
         at = put(path, at, "child");
     unsigned n = (unsigned)proc_pid();
-    put(path, put_number(path, at, of_child ? n % PAGE_CHILDREN : n), ".page");
-    long fd = raw4(SYS_openat, AT_FDCWD, (long)path,
-                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    at = put_number(path, at, of_child ? n % PAGE_CHILDREN : n);
+    put(path, at, ".page");
+    long fd = new_file(path);
+    for (unsigned again = 2; fd == -EEXIST && !of_child && again <= PAGE_AGAIN; again++) {
+        put(path, put_number(path, put(path, at, "-"), again), ".page");
+        fd = new_file(path);
+    }
     if (fd < 0)
         return NULL;
     long p = -1;

@@ -4,9 +4,9 @@
  * readable from outside while the program runs and after it died. Without a
  * directory nothing is kept.
  *
- * File DIR/PID.page, layout version 3, native byte order: struct page_head, then
- * `names_bytes` bytes of counter names (each NUL-terminated, in order), padded to
- * 8, then `counters` uint64; at `ring_at` a uint64 (events begun so far), padded
+ * File DIR/PID.page (PID-2.page to PID-16.page where that exists), layout version 3, native byte
+ * order: struct page_head, then `names_bytes` bytes of counter names (each NUL-terminated, in
+ * order), padded to 8, then `counters` uint64; at `ring_at` a uint64 (events begun so far), padded
  * to 64, then `events` slots of struct page_event. Event number k (from 1) lies in
  * slot (k - 1) % events; a slot whose seq is zero is empty or being written. Mode
  * 0600, sparse; mapped, its fd closed at once. A fork child gets a page of its own,
@@ -29,6 +29,7 @@
 #define PAGE_RING_AT  16384
 #define PAGE_EVENTS   512
 #define PAGE_CHILDREN 64
+#define PAGE_AGAIN    16
 
 struct page_head {
     uint64_t magic;

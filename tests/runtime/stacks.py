@@ -314,6 +314,11 @@ def threads(kind, cls, best=False):
                  env={"KIND": kind, **({"TRACEBATON_ATTRIBUTION": "best"} if best else {})})
 
 
+def passed(kind, cls, keepalive=True):
+    return Stack(f"{kind}-connections" if kind != "activated" else "activated-listener", cls,
+                 lambda w, p, u: [PY, f"{APPS}/passed_app.py", kind, str(p)], legs=3, keepalive=keepalive)
+
+
 FLASK = ("py:flask", "py:requests")
 STACKS = [
     Stack("flask-dev", "right", lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/flask_app.py", "run", "-p", str(p)],
@@ -368,6 +373,8 @@ STACKS = [
           prepare=apache_conf("event", mod_cgi("cgid"), "cgi.sh"), legs=3, concurrency=8),
     Stack("fcgiwrap", "right", lambda w, p, u: ["bash", f"{w}/start"], ("nginx", "fcgiwrap", "curl"), prepare=fcgiwrap,
           legs=3, concurrency=8),
+    passed("passed", "right"), passed("read-first", "nowrong"), passed("returned", "nowrong"), passed("activated", "right"),
+    passed("inetd", "right", keepalive=False),
     Stack("flask-children", "right",
           lambda w, p, u: [PY, "-m", "flask", "--app", f"{APPS}/children.py", "run", "-p", str(p)], FLASK + ("curl",),
           legs=5, concurrency=8),
