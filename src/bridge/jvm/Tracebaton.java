@@ -15,7 +15,6 @@
  */
 package java.util.concurrent;
 
-import java.lang.ref.ReferenceQueue;
 import java.lang.ref.WeakReference;
 import jdk.internal.vm.annotation.Hidden;
 
@@ -25,7 +24,7 @@ public final class Tracebaton {
     private static final long SURE = 1L << KIND + 2;
     private static final Local LOCAL = new Local();
     private static final ConcurrentHashMap<Object, Tag> TAGS = new ConcurrentHashMap<>();
-    private static final ReferenceQueue<Object> GONE = new ReferenceQueue<>();
+    private static int made, sweep = 256; /* tags since the last sweep, and how many make the next one due */
     private static final Class<?> VIRTUAL = find("java.lang.VirtualThread");
     /** Of JDK 25's pools: runs again and again. */
     private static final Class<?> PERIODIC = find("java.util.concurrent.DelayScheduler$ScheduledForkJoinTask");
@@ -95,7 +94,7 @@ public final class Tracebaton {
         int pending; /* how often it was handed over and has not run; 0: taken out */
 
         Tag(Object task, long h) {
-            super(task, GONE);
+            super(task);
             hash = System.identityHashCode(task);
             handle = h;
             pending = 1;
@@ -223,9 +222,17 @@ public final class Tracebaton {
 
     /* --- tasks ---------------------------------------------------------------------------- */
 
+    /* Tags whose task is gone are looked for when there may be as many of them as of others. No queue of
+     * references tells of them: it has a lock (JDK 19 to 23), and virtual threads wait for that in places where
+     * they must not, in the middle of being scheduled. The two numbers need not be exact. */
     private static void expunge() {
-        for (Object gone; (gone = GONE.poll()) != null;)
-            TAGS.remove(gone);
+        if (++made < sweep)
+            return;
+        made = 0;
+        for (Tag t : TAGS.values())
+            if (t.get() == null)
+                TAGS.remove(t);
+        sweep = Math.max(256, TAGS.size());
     }
 
     /** A pool is given a task. What was constructed for somebody stays theirs. */
