@@ -106,6 +106,7 @@ static void reset(struct conn *c, int fd)
     CONN_SET(c->blocks_known, false);
     CONN_SET(c->identified, false);
     CONN_SET(c->fd, fd);
+    CONN_SET(c->in_checked, 0);
     CONN_SET(c->now.xid, 0);
     CONN_SET(c->now.owner, NULL);
     c->now.ctx = NULL;
@@ -247,7 +248,9 @@ bool conn_there_yet(const struct conn *c)
 bool conn_in_step(struct conn *c, int fd, bool outbound)
 {
     uint64_t n;
-    if (!power_of_two(outbound ? ++c->out_checked : ++c->in_checked))
+    uint32_t *checked = outbound ? &c->out_checked : &c->in_checked;
+    CONN_SET(*checked, *checked + 1);
+    if (!power_of_two(*checked))
         return true;
     return outbound ? !probe_sent(fd, &n) || n == c->out_bytes
                     : probe_consumed(fd, c->in_bytes) != 0;

@@ -65,9 +65,10 @@ struct conn {
     /* also read without the lock: conn_create() clears each */
     uint8_t poison; /* bytes may have passed that we did not see */
     uint8_t role;
-    bool blocks_known; /* whether reads block was asked, and nobody has changed it since */
-    bool identified;   /* dev, ino are known */
-    int fd;            /* the number it was last used by */
+    bool blocks_known;   /* whether reads block was asked, and nobody has changed it since */
+    bool identified;     /* dev, ino are known */
+    int fd;              /* the number it was last used by */
+    uint32_t in_checked; /* heads; how often the kernel is asked: conn_in_step() */
     uint64_t dev, ino;
     struct exchange now; /* server side */
 
@@ -83,10 +84,9 @@ struct conn {
     struct http1 in, out;
     struct inlet door_in, door_out; /* in their place, where the door is another than HTTP */
     uint64_t in_bytes, out_bytes;   /* read and sent, as far as we saw */
-    uint32_t in_checked;            /* heads; how often the kernel is asked: conn_in_step() */
-    uint32_t out_checked;
-    uint64_t baton;      /* held: this connection's, where a bridge wants them; else 0 */
-    struct store *store; /* while a head is in progress, else NULL */
+    uint32_t out_checked;           /* as in_checked */
+    uint64_t baton;                 /* held: this connection's, where a bridge wants them; else 0 */
+    struct store *store;            /* while a head is in progress, else NULL */
 
     /* server side */
     struct {
