@@ -637,19 +637,24 @@ def case_interpreters():
 def case_forked():
     """Prefork: the parent listens, children serve with loops of their own."""
     s = socket.create_server(("127.0.0.1", 0))
-    pids = []
+    pids, (end, parent) = [], os.pipe()
     for _ in range(3):
         pid = os.fork()
         if pid == 0:
+            os.close(parent)
+
             async def main():
-                server = await asyncio.get_running_loop().create_server(Detached, sock=s)
-                await asyncio.sleep(3)
+                loop, ended = asyncio.get_running_loop(), asyncio.Event()
+                server = await loop.create_server(Detached, sock=s)
+                loop.add_reader(end, ended.set)
+                await ended.wait()
             asyncio.run(main())
             os._exit(0)
         pids.append(pid)
     clients = [client(s.getsockname()[1], ["c%d_%d" % (i, k) for k in range(5)]) for i in range(9)]
     for i, p in enumerate(clients):
         expect(p.communicate()[0].split(), ["c%d_%d" % (i, k) for k in range(5)])
+    os.close(parent)
     for pid in pids:
         expect(os.waitpid(pid, 0)[1], 0)
 
