@@ -84,6 +84,16 @@ def java(server, calls, classpath=lambda: ""):
                                     f"{where}:{classpath()}", "Sync", str(port), server, calls]
 
 
+def agent(which, cls):
+    """Beside an agent of another vendor that is at work all the time."""
+    def prepare(where, port, up):
+        compile_java(lambda: "", "Sync.java", "Agent.java")(where, port, up)
+        write(f"{where}/manifest", "Premain-Class: Agent\nCan-Retransform-Classes: true\n")
+        subprocess.run(["jar", "cfm", "agent.jar", "manifest", "Agent.class"], cwd=where, check=True)
+    return Stack(f"java-agent-{which}", cls, lambda w, p, u: ["java", f"-javaagent:{w}/agent.jar={which}", "-cp", w, "Sync",
+                                                              str(p), "jdk", "executor"], ("javac", "jar"), prepare=prepare)
+
+
 def handed(name, legs, handlers="platform", program="java"):
     """`legs`: ways to hand over and the calls each of them makes; one more is made after the answer."""
     return Stack(f"java-handed-{name}", "right",
@@ -435,6 +445,8 @@ STACKS = [
                                                            "shared"], ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
     Stack("java-verified", "right", lambda w, p, u: ["java", "-XX:+UnlockDiagnosticVMOptions", "-XX:+BytecodeVerificationLocal",
                                                      "-cp", w, "Sync", str(p), "jdk", "async"], ("javac",), prepare=compile_java(lambda: "", "Sync.java")),
+    agent("others", "right"),
+    agent("same", "nowrong"),
     handed("pools", {"a": 1, "submit": 1, "few": 2, "execute": 1, "timer": 1, "delayed": 1}),
     handed("futures", {"cf": 1, "supply": 3, "completed": 1, "fork": 4, "stream": 3}),
     handed("client", {"send": 1, "async": 2, "chain": 3}),
