@@ -32,7 +32,7 @@ SECONDS, CONNECTIONS = 1, 4
 class Row:
     """A stack; `warm`: seconds of load before anything counts; `pairs`: how many fresh ones; `bar`: the least ratio."""
 
-    def __init__(self, name, command, needs, prepare=None, proxy=False, warm=1, pairs=4, bar=None):
+    def __init__(self, name, command, needs, prepare=None, proxy=False, warm=1, pairs=3, bar=None):
         self.name, self.proxy, self.warm, self.pairs, self.bar = name, proxy, warm, pairs, bar
         self.stack = S.Stack(name, "right", command, needs, prepare=prepare)
 
@@ -54,7 +54,7 @@ ROWS = (
     Row("puma", lambda w, p, u: ["puma", "-q", "-t", "4:4", "-b", f"tcp://127.0.0.1:{p}", f"{APPS}/hop.ru"], ("puma",)),
     # Without nodelay its answers leave in two segments, the second of which waits for the ACK of the first.
     Row("java", lambda w, p, u: ["java", "-Dsun.net.httpserver.nodelay=true", "-cp", w, "Hop", str(p)], ("javac",),
-        S.compile_java(lambda: "", f"{THERE}/Hop.java"), warm=3),
+        S.compile_java(lambda: "", f"{THERE}/Hop.java"), warm=5),
     Row("node", lambda w, p, u: ["node", f"{APPS}/hop.js", str(p)], ("node",), warm=2),
     Row("uvicorn", lambda w, p, u: [S.PY, "-m", "uvicorn", "--app-dir", APPS, "--port", str(p), "--log-level", "error",
                                     "--lifespan", "off", "hop_asgi:app"], ("py:uvicorn", "py:httpx")),
