@@ -16,9 +16,7 @@
 struct other {
     struct opinion o;
     enum kind kind;
-    size_t at;   /* bytes given so far */
-    bool unread; /* a coding it does not know: refused in a request, a body until close in an answer
-                  * (RFC 9112 6.3, 4), but to it "chunked<TAB>" is such a one (RFC 9110 5.6.3) */
+    size_t at; /* bytes given so far */
 };
 
 static int head_ended(http_parser *p)
@@ -29,7 +27,7 @@ static int head_ended(http_parser *p)
     /* RFC 9112 6.3, 1: it leaves to its caller to know what was asked. */
     if (x->kind == RESPONSE_TO_HEAD || status / 100 == 1 || status == 204 || status == 304)
         return 1;
-    x->unread = p->uses_transfer_encoding && !(p->flags & F_CHUNKED);
+    x->o.unread = p->uses_transfer_encoding && !(p->flags & F_CHUNKED);
     if (p->flags & F_CHUNKED)
         x->o.body = HTTP1_BODY_CHUNKED;
     else if (p->content_length != UINT64_MAX) {
@@ -72,9 +70,5 @@ static struct opinion other_scan(enum kind kind, const char *p, size_t n)
     x.o.upgrade = parser.upgrade;
     x.o.error = http_errno_name(HTTP_PARSER_ERRNO(&parser));
     x.o.no_body = x.o.refused && x.o.head == x.at;
-    if (x.unread) {
-        x.o.no_body = x.o.refused = true;
-        x.o.error = "HPE_INVALID_TRANSFER_ENCODING";
-    }
     return x.o;
 }

@@ -26,6 +26,7 @@ static int head_ended(llhttp_t *p)
     /* RFC 9112 6.3, 1: it leaves to its caller to know what was asked, and what has no body. */
     if (x->kind == RESPONSE_TO_HEAD || status / 100 == 1 || status == 204 || status == 304)
         return 1;
+    x->o.unread = (p->flags & F_TRANSFER_ENCODING) && !(p->flags & F_CHUNKED);
     if (p->flags & F_CHUNKED)
         x->o.body = HTTP1_BODY_CHUNKED;
     else if (p->flags & F_CONTENT_LENGTH) {

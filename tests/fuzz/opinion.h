@@ -39,6 +39,7 @@ struct opinion {
     bool refused;      /* at its end, or before */
     bool upgrade;      /* of the other: see above */
     bool no_body;      /* refused with the head, before anything was said of the body */
+    bool unread;       /* of the other: a coding that it does not know, see below */
     size_t head, end;  /* NOWHERE: not in these bytes */
     uint8_t body;      /* enum http1_body; where head is known */
     uint64_t length;   /* of HTTP1_BODY_LENGTH */
@@ -101,6 +102,16 @@ static inline struct opinion our_scan(struct http1 *h, enum kind kind, const cha
             break;
         }
     }
+}
+
+/* A coding that is not known is refused in a request, and makes a body until close of an answer
+ * (RFC 9112 6.3, 4). "chunked<TAB>" is such a one to both others (RFC 9110 5.6.3: it is not). */
+static inline void opinion_unread(struct opinion *b)
+{
+    if (!b->unread)
+        return;
+    b->no_body = b->refused = true;
+    b->error = "HPE_INVALID_TRANSFER_ENCODING";
 }
 
 /* A body of length 0 is none. */
@@ -177,6 +188,7 @@ static const char *fuzz_judge(const uint8_t *data, size_t n)
     for (; p < end;) {
         struct opinion a = our_scan(&h, kind, p, (size_t)(end - p)),
                        b = other_scan(kind, p, (size_t)(end - p));
+        opinion_unread(&b);
         const char *why = opinions_differ(&a, &b);
         if (why) {
             fprintf(stderr, "at %zu\n", (size_t)(p - (const char *)data));
