@@ -200,7 +200,9 @@ def directories():
     carries("directory-is-relative", b".", None, before=f"cd {fresh('relative')}",
             also=lambda: "" if len(os.listdir(f"{WHERE}/relative")) == 1 else "no page")
     planted(victim)
+    carries("limit-of-file-size", fresh("limited"), 0, before="ulimit -f 1")
     carries("no-file-descriptors", fresh("descriptors"), None, before="ulimit -n 16")
+    full("full-file-system", "size=16k")
     full("no-inodes", "size=1m,nr_inodes=8")
     if os.geteuid() == 0 and shutil.which("setpriv"):
         as_nobody = ("setpriv", f"--reuid={NOBODY}", "--clear-groups")
