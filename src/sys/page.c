@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "sys/arena.h"
@@ -70,6 +71,18 @@ static long new_file(const char *path)
                 O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+/* Room for all of it, now: a hole that a full file system cannot fill is SIGBUS at the first write
+ * (mmap(2)), and a file above the limit SIGXFSZ (setrlimit(2)); either would end the program. Where
+ * nothing can be reserved (NFS before 4.2) the server, not the fault, finds the room. */
+static bool take_room(long fd)
+{
+    struct rlimit most;
+    if (raw4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&most) != 0 || most.rlim_cur < PAGE_BYTES)
+        return false;
+    long r = raw4(SYS_fallocate, fd, 0, 0, PAGE_BYTES);
+    return r == 0 || (r == -EOPNOTSUPP && raw2(SYS_ftruncate, fd, PAGE_BYTES) == 0);
+}
+
 /* A new file of our own, or nothing: a name that exists is never opened. It may be that of the
  * program that this process was before it executed this one, or of one in a container that was
  * started anew: those number their processes alike. */
@@ -90,7 +103,7 @@ static void *map_file(void)
     if (fd < 0)
         return NULL;
     long p = -1;
-    if (raw2(SYS_ftruncate, fd, PAGE_BYTES) == 0)
+    if (take_room(fd))
         p = raw6(SYS_mmap, 0, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     raw1(SYS_close, fd);
     return p < 0 && p > -4096 ? NULL : (void *)p;

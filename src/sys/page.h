@@ -9,7 +9,7 @@
  * order), padded to 8, then `counters` uint64; at `ring_at` a uint64 (events begun so far), padded
  * to 64, then `events` slots of struct page_event. Event number k (from 1) lies in
  * slot (k - 1) % events; a slot whose seq is zero is empty or being written. Mode
- * 0600, sparse; mapped, its fd closed at once. A fork child gets a page of its own,
+ * 0600; mapped, its fd closed at once. A fork child gets a page of its own,
  * from zero, at its first count; the PAGE_CHILDREN+1st of a process and those after it
  * count in their parent's, and programs that were started inside an exchange (CGI
  * scripts, curl) share that many names, the first come being served: a directory
