@@ -343,7 +343,7 @@ static void obey_signature(struct compose *k)
     }
 }
 
-/* Posts of spans: context there makes sidecars trace the tracer. */
+/* Posts of spans (Datadog's tracers PUT them): context there makes sidecars trace the tracer. */
 static bool is_export(struct span path)
 {
     static const struct span exact[] = {{"/api/v2/spans", 13}, {"/api/v1/spans", 13},
@@ -401,12 +401,13 @@ static struct where where(const struct context_out *out)
     if (from) {
         struct span rest = after(t, from);
         size_t n = 0;
-        while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?' && rest.p[n] != '#')
-            n++;
+        /* "\" ends the authority for some (WHATWG's URLs), and is part of it for others. */
+        for (; n < rest.n && rest.p[n] != '/' && rest.p[n] != '?' && rest.p[n] != '#'; n++)
+            w.known &= rest.p[n] != '\\';
         w.authority = (struct span){rest.p, n};
         w.path = after(rest, n);
         w.addr = (struct peer_addr){.port = starts(t, SPAN("https:")) ? 443 : 80};
-        w.known = n > 0;
+        w.known &= n > 0;
         w.direct = false;
     } else {
         read_host(out->head, &w);
@@ -427,7 +428,7 @@ static int left_alone(const struct compose *k, const struct where *w)
         return CONTEXT_N_PEER;
     if (!k->out->peers->insert_signed && is_signed(k))
         return CONTEXT_N_SIGNED;
-    return k->out->method == HTTP1_M_POST && is_export(w->path) ? CONTEXT_N_EXPORT : -1;
+    return k->out->method != HTTP1_M_GET && is_export(w->path) ? CONTEXT_N_EXPORT : -1;
 }
 
 /* @return false: nothing may go there. */

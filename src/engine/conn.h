@@ -76,9 +76,8 @@ struct conn {
     bool sending; /* a send call is between its two phases */
     bool in_down; /* this direction is not followed any more */
     bool out_down;
-    bool blocks;    /* O_NONBLOCK was not set when last asked */
-    bool addressed; /* addr is known */
-    uint32_t refs;  /* fd numbers */
+    bool blocks;   /* O_NONBLOCK was not set when last asked */
+    uint32_t refs; /* fd numbers */
     struct peer_addr addr;
     struct peers_memo memo;
     struct http1 in, out;

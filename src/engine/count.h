@@ -41,7 +41,7 @@
     X(NONE_EMPTY, "abstain-empty-context")       /* the request came without headers */            \
     X(NONE_IDENTITY, "abstain-fd-identity")      /* the fd is not the socket we knew */            \
     X(NONE_MANY, "abstain-many-heads")           /* more heads in one call than we edit */         \
-    X(NONE_FLAGS, "abstain-send-flags")          /* MSG_ZEROCOPY or ancillary data */              \
+    X(NONE_FLAGS, "abstain-send-flags")          /* MSG_ZEROCOPY, MSG_FASTOPEN, ancillary data */  \
     X(NONE_SHADOW, "abstain-shadow")             /* TRACEBATON=shadow */                           \
     X(NONE_COMPOSED, "abstain-nothing-to-add")   /* insert-* says why */                           \
     X(OWN_RIGHT, "own-right")     /* the program's own trace is the one it would have got */       \

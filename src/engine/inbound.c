@@ -32,9 +32,8 @@ static void note_opened(struct conn *c)
 {
     struct page_event e = {.kind = PAGE_EVENT_IN, .exchange = c->now.xid};
     e.rule = e.result = c->now.ctx ? COUNT_CONTEXTS : COUNT_NONE_EMPTY;
-    if (!c->addressed)
+    if (!c->addr.family)
         probe_peer(c->fd, &c->addr.family, &c->addr.port, c->addr.ip);
-    c->addressed = true;
     e.family = c->addr.family;
     e.port = c->addr.port;
     memcpy(e.ip, c->addr.ip, sizeof(e.ip));

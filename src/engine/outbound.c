@@ -57,10 +57,8 @@ static bool begin_head(struct conn *c)
 
 static void address(struct conn *c, int fd)
 {
-    if (c->addressed)
-        return;
-    c->addressed = true;
-    probe_peer(fd, &c->addr.family, &c->addr.port, c->addr.ip);
+    if (!c->addr.family)
+        probe_peer(fd, &c->addr.family, &c->addr.port, c->addr.ip);
 }
 
 /* Who owns a head: an exchange by its connection, or what a baton stands for (it is held); neither:
@@ -215,6 +213,8 @@ static unsigned insert(struct conn *c, struct engine_send *s, size_t at, unsigne
     if (!dst)
         return COUNT_NONE_MANY;
     address(c, s->fd);
+    if (!c->addr.family) /* the call itself connects (MSG_FASTOPEN): to whom? */
+        return COUNT_NONE_FLAGS;
     size_t n = compose(c, w, dst, STORE_SIZE - s->block_used, &result);
     if (n == 0)
         return result;

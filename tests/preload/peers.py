@@ -68,6 +68,9 @@ CASES = [
     ("", "presigned", "127.0.0.1", get("shop").replace("/x", "/x?X-Amz-Signature=1"), ""),
     ("", "span-export", "127.0.0.1", TRACES + "\r\nHost: collector\r\nContent-Length: 0", ""),
     ("", "span-export-to-zipkin", "127.0.0.1", "POST /api/v2/spans HTTP/1.1\r\nHost: zipkin\r\nContent-Length: 0", ""),
+    ("", "span-export-by-put", "127.0.0.1", "PUT /v0.4/traces HTTP/1.1\r\nHost: agent\r\nContent-Length: 0", ""),
+    ("", "proxy-with-a-backslash", "127.0.0.1", absolute("http://api.example.com\\@shop.svc/"), ""),
+    ("", "connected-by-its-first-bytes", "fast " + PUBLIC, get("shop.svc"), ""),
     ("U=.partner.example;T=none", "partner", PUBLIC, get("a.Partner.example"), "IU"),
     ("U=.partner.example;T=none", "not-the-partner", PRIVATE, get("partner.example.org"), "I"),
     ("I=mesh", "ids-stay-at-home", PUBLIC, get("api.example.com"), ""),
@@ -122,16 +125,30 @@ def carried(sent, got):
     return found if sum(len(h) for x, h in LETTERS if x in found) == len(lines) else f"SPOILED {got}"
 
 
-def outcome(address, head, where):
-    inner, outer = elsewhere(socket.socketpair)
+def fast(address, sent):
+    """What arrives of bytes that make their connection (MSG_FASTOPEN): to whom it is not known before."""
+    with socket.socket() as listener, socket.socket() as near:
+        listener.bind((address, 0))
+        listener.listen()
+        near.sendto(sent, socket.MSG_FASTOPEN, listener.getsockname())
+        return elsewhere(lambda: listener.accept()[0].recv(65536))
+
+
+def called(address, sent, where):
+    """What arrives at the other end of a connection to that address."""
     near, far = connected(address, where)
+    with near, far:
+        near.sendall(sent)
+        return elsewhere(lambda: far.recv(65536))
+
+
+def outcome(address, head, where):
     sent = (head + "\r\n\r\n").encode()
-    elsewhere(lambda: outer.sendall(INBOUND))
-    inner.recv(4096)
-    near.sendall(sent)
-    got = elsewhere(lambda: far.recv(65536))
-    for s in (inner, outer, near, far):
-        s.close()
+    inner, outer = elsewhere(socket.socketpair)
+    with inner, outer:
+        elsewhere(lambda: outer.sendall(INBOUND))
+        inner.recv(4096)
+        got = fast(address[5:], sent) if address.startswith("fast ") else called(address, sent, where)
     return carried(sent, got)
 
 
