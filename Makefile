@@ -58,7 +58,7 @@ $(SO): $(OBJ) $(BUILD)/exports.map
 $(BUILD)/so/sys/mem.o: SOFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 # The bytes of heads pass through these; everything else is to be small (one file, every runtime).
 HOT := core/http1 core/http1_line core/http1_field core/head sys/mem hooks/recv \
-       hooks/send engine/fdtab sys/arena
+       hooks/send engine/fdtab engine/flow sys/arena
 COLD := $(filter-out $(HOT:%=$(BUILD)/so/%.o),$(OBJ))
 SMALL := $(shell $(CC) -Oz -x c -E /dev/null >/dev/null 2>&1 && echo -Oz || echo -Os)
 $(COLD): SOFLAGS += $(SMALL)

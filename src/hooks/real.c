@@ -22,9 +22,6 @@ static void *absent_pointer(void)
     return NULL;
 }
 
-#define ABSENT(ret)                                                                                \
-    (__builtin_types_compatible_p(ret, pointer) ? (void *)absent_pointer : (void *)absent)
-
 /* The first call of each: bind them all, then go on as if it had been called itself. What is common
  * to all lies in first_call; a hook's own part only says which it is (sys/arch). */
 #define HOOK(family, ret, name, params, args) FIRST_CALL(name)
@@ -49,19 +46,26 @@ static const char *const names[] = {
 #undef HOOK
 };
 
+static const bool gives_pointer[] = {
+#define HOOK(family, ret, name, params, args) __builtin_types_compatible_p(ret, pointer),
+#include "hooks/hooks.def"
+#undef HOOK
+};
+
 #define N (sizeof(names) / sizeof(names[0]))
+
+/* The table is an array, but for its members' types. */
+typedef void *__attribute__((may_alias)) slot;
+_Static_assert(sizeof(struct real) == N * sizeof(slot), "function pointers alone");
 
 void real_bind(void)
 {
     int saved = tb_errno_get();
-    void *found[N];
-    size_t i = 0;
+    slot found[N], *to = (slot *)(void *)&real_;
     next_find_many(names, found, N);
-#define HOOK(family, ret, name, params, args)                                                      \
-    __atomic_store_n(&real_.name, (ret(*) params)(found[i] ? found[i] : ABSENT(ret)),              \
-                     __ATOMIC_RELAXED);                                                            \
-    i++;
-#include "hooks/hooks.def"
-#undef HOOK
+    for (size_t i = 0; i < N; i++) {
+        slot other = gives_pointer[i] ? (slot)absent_pointer : (slot)absent;
+        __atomic_store_n(&to[i], found[i] ? found[i] : other, __ATOMIC_RELAXED);
+    }
     tb_errno_set(saved);
 }

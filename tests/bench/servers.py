@@ -3,17 +3,17 @@
 stacks of tests/runtime, most with a handler of apps/ that waits for nothing but its call: one that sleeps
 hides what it costs. Each is started twice, without the library and with it, and the two are loaded in turns, so
 that what else the machine does hits both alike. Where a process's memory happens to lie is worth several per
-cent, so that one such pair says little: each row is the median of several fresh pairs.
+cent, so that one such pair says little: there are several fresh ones.
 
 A row: requests a second, latency (median and 99th percentile), CPU microseconds a request of all the
 server's processes, and two ratios, with the library to without: of the requests a second, and of that CPU
-time, which another program on the machine disturbs less. Each is the median of the pairs' own ratios."""
+time. What disturbs a turn only ever slows it down, by more than the library does, so each figure is that
+of the better turns: the best but a quarter of them, of all pairs together."""
 import glob
 import http.client
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +27,7 @@ import stacks as S  # noqa: E402
 APPS = os.path.join(HERE, "apps")
 THERE = os.path.relpath(APPS, S.APPS)  # for what takes the name of a file of tests/runtime/apps
 SECONDS, CONNECTIONS = 1, 4
+TURNS = 6  # of each side of a pair
 
 
 class Row:
@@ -148,30 +149,35 @@ def ready(row, server, preload):
 
 
 def fresh_pair(row, up):
-    """((without, with), ...) of each figure of load(): the mean of two turns, the second in the other order."""
-    pair = []
+    """([load(), ...], the same with the library) of one pair."""
+    pair, got = [], ([], [])
     try:
         for preload in (False, True):
             pair.append(R.Server(row.stack, up, preload, account=False))
         for preload in (False, True):
             ready(row, pair[preload], preload)
-        got = ([], [])
-        for which in (0, 1, 1, 0):
-            got[which].append(load(pair[which]))
+        for turn in range(TURNS):
+            for which in (0, 1) if turn % 2 else (1, 0):
+                got[which].append(load(pair[which]))
     finally:
         for s in pair:
             s.stop()
             shutil.rmtree(s.where, ignore_errors=True)
-    return list(zip(*([sum(x) / 2 for x in zip(*g)] for g in got)))
+    return got
+
+
+def better(turns):
+    """Of each figure of load(): a quarter of the turns were better. The first is the better the higher it is."""
+    return [sorted(x, reverse=i == 0)[len(x) // 4] for i, x in enumerate(zip(*turns))]
 
 
 def measure(row, up):
     """Print the row; whether its bar is missed."""
     pairs = [fresh_pair(row, up) for _ in range(row.pairs)]
-    cells = [[statistics.median(x) for x in zip(*figure)] for figure in zip(*pairs)]
-    ratio, cpu_ratio = (statistics.median(p[i][1] / p[i][0] for p in pairs) for i in (0, 3))
+    plain, ours = (better(sum((p[which] for p in pairs), [])) for which in (0, 1))
+    ratio, cpu_ratio = (ours[i] / plain[i] for i in (0, 3))
     missed = row.bar is not None and ratio < row.bar
-    print(f"{row.name:<10}" + "".join(f"{a:>9.0f} {b:>9.0f}" for a, b in cells) + f"   x{ratio:.3f} x{cpu_ratio:.3f}"
+    print(f"{row.name:<10}" + "".join(f"{a:>9.0f} {b:>9.0f}" for a, b in zip(plain, ours)) + f"   x{ratio:.3f} x{cpu_ratio:.3f}"
           + (f"   bar x{row.bar}" if row.bar else "") + ("   MISSED" if missed else ""), flush=True)
     return missed
 
