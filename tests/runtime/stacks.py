@@ -451,6 +451,7 @@ STACKS = [
     handed("futures", {"cf": 1, "supply": 3, "completed": 1, "fork": 4, "stream": 3}),
     handed("client", {"send": 1, "async": 2, "chain": 3}),
     handed("twice", {"cached": 0}),
+    handed("sockets", {"submit": 1, "cf": 1, "send": 1, "async": 2}, "sockets"),
     handed("virtual", {"a": 1, "submit": 1, "virtual": 1, "completed": 1}, "virtual", JAVA_25),
     handed("virtual-client", {"send": 1, "async": 2, "chain": 3}, "virtual", JAVA_25),
     Stack("jetty9", "nowrong", java("JettyStack", "huc", JETTY), ("javac", f"{JARS}/jetty9-server.jar"),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// com.sun HttpServer; the work of a request is handed over in every way that java.util.concurrent knows.
-// java Handed PORT HANDLERS LEGS...: HANDLERS platform|virtual, LEGS of those below. After each answer a detached
-// task makes one more call (bg). A ticker calls out for nobody all the time.
+// The work of a request is handed over in every way that java.util.concurrent knows; for Java 11 and later.
+// java Handed PORT HANDLERS LEGS...: HANDLERS platform|virtual (com.sun HttpServer), sockets (a thread of a pool for
+// each connection), LEGS of those below. After each answer a detached task makes one more call (bg). A ticker calls
+// out for nobody all the time.
 import com.sun.net.httpserver.*;
 import java.io.*;
 import java.net.*;
@@ -75,38 +76,41 @@ public class Handed {
 
     static void leg(String how, String i) throws Exception {
         switch (how) {
-            case "a" -> call(i, "a");
-            case "submit" -> POOL.submit(() -> call(i, how)).get();
-            case "few" -> {
+            case "a": call(i, "a"); break;
+            case "submit": POOL.submit(() -> call(i, how)).get(); break;
+            case "few": {
                 Future<?> p1 = FEW.submit(() -> call(i, how));
                 FEW.submit(() -> call(i, how)).get();
                 p1.get();
+                break;
             }
-            case "execute" -> {
+            case "execute": {
                 CountDownLatch done = new CountDownLatch(1);
                 POOL.execute(() -> { call(i, how); done.countDown(); });
                 done.await();
+                break;
             }
-            case "cf" -> CompletableFuture.runAsync(() -> call(i, how), POOL).join();
-            case "supply" -> CompletableFuture.supplyAsync(() -> { call(i, how); return 1; }).thenAccept(x -> call(i, how))
-                .thenRunAsync(() -> call(i, how), POOL).join();
-            case "completed" -> { // by another's thread
+            case "cf": CompletableFuture.runAsync(() -> call(i, how), POOL).join(); break;
+            case "supply": CompletableFuture.supplyAsync(() -> { call(i, how); return 1; }).thenAccept(x -> call(i, how))
+                .thenRunAsync(() -> call(i, how), POOL).join(); break;
+            case "completed": { // by another's thread
                 CompletableFuture<Void> f = new CompletableFuture<>();
                 CompletableFuture<Void> mine = f.thenRun(() -> call(i, how));
                 LATER.put(f);
                 mine.join();
+                break;
             }
-            case "fork" -> FORK.submit(() -> IntStream.range(0, 4).parallel().forEach(k -> call(i, how))).get();
-            case "stream" -> IntStream.range(0, 3).parallel().forEach(k -> call(i, how));
-            case "timer" -> TIMER.schedule(() -> call(i, how), 3, TimeUnit.MILLISECONDS).get();
-            case "delayed" -> CompletableFuture.runAsync(() -> call(i, how),
-                CompletableFuture.delayedExecutor(3, TimeUnit.MILLISECONDS, POOL)).join();
-            case "send" -> CLIENT.send(request(i, how), HttpResponse.BodyHandlers.ofString());
-            case "async" -> CompletableFuture.allOf(async(i, how), async(i, how)).join();
-            case "chain" -> async(i, how).thenCompose(x -> async(i, how)).thenRun(() -> call(i, how)).join();
-            case "virtual" -> VIRTUAL.submit(() -> call(i, how)).get();
-            case "cached" -> cached();
-            default -> throw new IllegalArgumentException(how);
+            case "fork": FORK.submit(() -> IntStream.range(0, 4).parallel().forEach(k -> call(i, how))).get(); break;
+            case "stream": IntStream.range(0, 3).parallel().forEach(k -> call(i, how)); break;
+            case "timer": TIMER.schedule(() -> call(i, how), 3, TimeUnit.MILLISECONDS).get(); break;
+            case "delayed": CompletableFuture.runAsync(() -> call(i, how),
+                CompletableFuture.delayedExecutor(3, TimeUnit.MILLISECONDS, POOL)).join(); break;
+            case "send": CLIENT.send(request(i, how), HttpResponse.BodyHandlers.ofString()); break;
+            case "async": CompletableFuture.allOf(async(i, how), async(i, how)).join(); break;
+            case "chain": async(i, how).thenCompose(x -> async(i, how)).thenRun(() -> call(i, how)).join(); break;
+            case "virtual": VIRTUAL.submit(() -> call(i, how)).get(); break;
+            case "cached": cached(); break;
+            default: throw new IllegalArgumentException(how);
         }
     }
 
@@ -127,37 +131,81 @@ public class Handed {
         t.start();
     }
 
-    static void serve(HttpExchange x, String[] legs) throws IOException {
-        x.getRequestBody().readAllBytes();
-        String q = x.getRequestURI().getQuery(), i = q.substring(q.indexOf('=') + 1);
+    static void work(String i, String[] legs) throws Exception {
         ThreadLocalRandom random = ThreadLocalRandom.current();
-        try {
-            if (!i.equals("0")) {
-                Thread.sleep(random.nextInt(15));
-                for (int k = 2; k < legs.length; k++) leg(legs[k], i);
-                int pause = random.nextInt(20, 220);
-                POOL.execute(() -> {
-                    try {
-                        Thread.sleep(pause / 10);
-                    } catch (InterruptedException e) {
-                        throw new RuntimeException(e);
-                    }
-                    TIMER.schedule(() -> POOL.execute(() -> call(i, "bg")), pause, TimeUnit.MILLISECONDS);
-                });
+        if (i.equals("0"))
+            return;
+        Thread.sleep(random.nextInt(15));
+        for (int k = 2; k < legs.length; k++) leg(legs[k], i);
+        int pause = random.nextInt(20, 220);
+        POOL.execute(() -> {
+            try {
+                Thread.sleep(pause / 10);
+            } catch (InterruptedException e) {
+                throw new RuntimeException(e);
             }
-        } catch (Exception e) {
-            throw new IOException(e);
+            TIMER.schedule(() -> POOL.execute(() -> call(i, "bg")), pause, TimeUnit.MILLISECONDS);
+        });
+    }
+
+    static String id(String query) {
+        return query.substring(query.indexOf('=') + 1);
+    }
+
+    // Not every Java 11 has com.sun HttpServer.
+    static class Http {
+        static void start(int port, Executor pool, String[] legs) throws Exception {
+            HttpServer s = HttpServer.create(new InetSocketAddress("127.0.0.1", port), 256);
+            s.setExecutor(pool);
+            s.createContext("/", x -> serve(x, legs));
+            s.start();
         }
-        x.sendResponseHeaders(200, i.length());
-        x.getResponseBody().write(i.getBytes());
-        x.close();
+
+        static void serve(HttpExchange x, String[] legs) throws IOException {
+            x.getRequestBody().readAllBytes();
+            String i = id(x.getRequestURI().getQuery());
+            try {
+                work(i, legs);
+            } catch (Exception e) {
+                throw new IOException(e);
+            }
+            x.sendResponseHeaders(200, i.length());
+            x.getResponseBody().write(i.getBytes());
+            x.close();
+        }
+    }
+
+    static class Sockets {
+        static void start(int port, Executor pool, String[] legs) throws Exception {
+            ServerSocket s = new ServerSocket(port, 256, InetAddress.getByName("127.0.0.1"));
+            for (;;) {
+                Socket c = s.accept();
+                pool.execute(() -> serve(c, legs));
+            }
+        }
+
+        static void serve(Socket c, String[] legs) {
+            try (c; BufferedReader in = new BufferedReader(new InputStreamReader(c.getInputStream(), "ISO-8859-1"))) {
+                c.setTcpNoDelay(true);
+                for (String first; (first = in.readLine()) != null;) {
+                    int length = 0;
+                    for (String field; !(field = in.readLine()).isEmpty();)
+                        if (field.toLowerCase().startsWith("content-length:"))
+                            length = Integer.parseInt(field.substring(15).trim());
+                    for (; length > 0; length--) in.read();
+                    String i = id(first.split(" ")[1]);
+                    work(i, legs);
+                    c.getOutputStream().write(("HTTP/1.1 200 OK\r\nContent-Length: " + i.length() + "\r\n\r\n" + i).getBytes());
+                }
+            } catch (Exception e) {
+                System.err.println(e);
+            }
+        }
     }
 
     public static void main(String[] a) throws Exception {
-        var s = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(a[0])), 256);
+        int port = Integer.parseInt(a[0]);
         if (Runtime.version().feature() >= 21) VIRTUAL = virtual();
-        s.setExecutor(a[1].equals("virtual") ? VIRTUAL : Executors.newFixedThreadPool(40));
-        s.createContext("/", x -> serve(x, a));
         every(10, () -> call("none", "tick"));
         every(2, () -> {
             List<CompletableFuture<Void>> all = new ArrayList<>();
@@ -165,6 +213,9 @@ public class Handed {
             all.forEach(f -> f.complete(null));
         });
         TIMER.scheduleAtFixedRate(() -> call("none", "rate"), 10, 10, TimeUnit.MILLISECONDS);
-        s.start();
+        if (a[1].equals("sockets"))
+            Sockets.start(port, Executors.newFixedThreadPool(128), a);
+        else
+            Http.start(port, a[1].equals("virtual") ? VIRTUAL : Executors.newFixedThreadPool(40), a);
     }
 }
