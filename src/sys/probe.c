@@ -145,11 +145,11 @@ bool probe_writable(void *p)
 
 bool probe_range(const void *p, size_t n)
 {
-    const char *at = p, *end = at + n;
-    for (; at < end; at = (const char *)(((uintptr_t)at | 4095) + 1))
-        if (!probe_readable(at))
+    uintptr_t from = (uintptr_t)p, end = from + n; /* numbers, for it may be NULL, and may wrap */
+    for (uintptr_t at = from; at < end; at = (at | 4095) + 1)
+        if (!probe_readable((const void *)at))
             return false;
-    return end >= (const char *)p; /* it may wrap */
+    return end >= from;
 }
 
 void probe_yield(void)

@@ -249,7 +249,7 @@ static void cancelled(void)
     SHOW(read(io[0], b, 1));
 }
 
-static volatile int stop;
+static _Atomic int stop;
 static void *busy(void *arg)
 {
     char b[1024]; /* not thread-local: that would be taken from every thread's stack */
