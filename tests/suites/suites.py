@@ -366,10 +366,7 @@ def table():
 
 # Left out unless --all: whole units that take long or say little about sockets, and single slow tests.
 LONG = {
-    r"test\.test_multiprocessing": "80 to 300 s each way",
-    r"test\.test_asyncio\.test_(tasks|ssl|sslproto|taskgroups|futures|futures2|subprocess)$": "75 s each way",
     r"test\.test_io$": "36 s each way",
-    r"test\.test_ssl$": "44 s each way, most of it ciphers",
     r"ruby3\.1:test/ruby/": "80 s each way",
     r"libuv:(?!(tcp|pipe|spawn)_[a-m])": "60 s each way",
     r"ruby3\.1:test/openssl/": "long",
@@ -556,7 +553,7 @@ def last_words(unit):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--all", action="store_true", help="the long suites, too, and no budget")
-    parser.add_argument("--budget", type=float, default=None, help="seconds for the first runs of all (default 270)")
+    parser.add_argument("--budget", type=float, default=None, help="seconds for the first runs of all (default 1100)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--times", action="store_true", help="print what each unit took")
@@ -575,7 +572,7 @@ def main():
         return 1
     shutil.rmtree(os.path.join(OUT, "logs"), ignore_errors=True)
     start = time.time()
-    deadline = start + (a.budget or (1e9 if a.all or a.names else 270))
+    deadline = start + (a.budget or (1e9 if a.all or a.names else 1100))
     units, skips, notes = {}, {}, collections.defaultdict(list)
     global EVERYTHING
     EVERYTHING = a.all or bool(a.names)
