@@ -54,6 +54,8 @@ int verb_stats(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--json") == 0)
             json = true;
+        else if (argv[i][0] == '-')
+            return tool_usage(argv[0]);
         else
             dir = argv[i];
     if (tool_pages(dir, add_page, &s) != 0)

@@ -18,6 +18,9 @@ int verb_stats(int argc, char **argv);
 int verb_why(int argc, char **argv);
 int verb_headers(int argc, char **argv);
 
+/** Say on stderr how a verb is used. @return 2, the exit status */
+int tool_usage(const char *verb);
+
 #define TOOL_COUNTERS 512
 
 /** The account of one process, as it was when it was read. */

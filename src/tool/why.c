@@ -121,6 +121,8 @@ int verb_why(int argc, char **argv)
             l.json = true;
         else if (strcmp(argv[i], "--pid") == 0 && i + 1 < argc)
             l.pid = atol(argv[++i]);
+        else if (argv[i][0] == '-')
+            return tool_usage(argv[0]);
         else
             dir = argv[i];
     if (tool_pages(dir, add_page, &l) != 0)

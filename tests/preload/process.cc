@@ -15,7 +15,6 @@
 #include <netinet/tcp.h>
 #include <atomic>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
@@ -86,11 +85,13 @@ static int in_child(void (*run)())
 /* --- roots and users ---------------------------------------------------------------------------
  */
 
+static const char *running; /* the case */
+
 static bool root()
 {
     if (geteuid() == 0)
         return true;
-    printf("skip %s: not root\n", program_invocation_short_name);
+    printf("skip process-%s: not root\n", running);
     return false;
 }
 
@@ -416,11 +417,11 @@ static void zero_copy()
     SHOW(send(fd[0], "POST / HTTP/1.1\r\nContent-Length: 70000\r\n\r\n", 42, 0));
     SHOW(send(fd[0], body, sizeof(body), MSG_ZEROCOPY));
     SHOW(send(fd[0], HEAD, 9, MSG_ZEROCOPY)), SHOW(send(fd[0], HEAD + 9, N - 9, MSG_ZEROCOPY));
-    for (int seen = 0; seen < 4;) {
+    for (int seen = 0, tries = 0; seen < 4 && tries < 2000; tries++) {
         struct msghdr m = {};
         m.msg_control = control, m.msg_controllen = sizeof(control);
         if (recvmsg(fd[0], &m, MSG_ERRQUEUE) < 0) {
-            sched_yield();
+            usleep(1000);
             continue;
         }
         struct sock_extended_err *e = (struct sock_extended_err *)CMSG_DATA(CMSG_FIRSTHDR(&m));
@@ -579,6 +580,6 @@ int main(int argc, char **argv)
         if (argc > 1 && strcmp(argv[1], "list") == 0)
             puts(c.name);
         else if (argc > 1 && strcmp(argv[1], c.name) == 0)
-            c.run();
+            running = c.name, c.run();
     return 0;
 }
